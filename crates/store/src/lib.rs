@@ -1,0 +1,3 @@
+//! Cells: segments and their index; mailboxes, messages, flags, UIDs.
+
+pub mod disk;
