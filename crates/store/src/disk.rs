@@ -42,6 +42,7 @@ pub trait Disk: Send + Sync {
 }
 
 /// An open file of a [`Disk`].
+#[allow(clippy::len_without_is_empty, reason = "a segment is never empty; its length is what counts")]
 pub trait DiskFile: Send + Sync {
     /// Writes all bytes at an offset, growing the file where needed. Not durable until [`DiskFile::sync_data`].
     ///
@@ -99,10 +100,11 @@ impl Disk for RealDisk {
     }
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        if dir.is_dir() {
-            return Ok(());
-        }
         let parent = dir.parent().filter(|p| !p.as_os_str().is_empty());
+        if dir.is_dir() {
+            // Whoever made it may not have come to sync its name.
+            return self.sync_dir(parent.unwrap_or(Path::new(".")));
+        }
         if let Some(parent) = parent {
             self.create_dir_all(parent)?;
         }

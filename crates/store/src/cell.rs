@@ -1,0 +1,1181 @@
+//! A cell: a slice of accounts with its own index and its own segments.
+//!
+//! One writer at a time, any number of readers beside it. Two ways to write, and no third:
+//!
+//! * [`Cell::deliver`]: messages. Their records go into a segment and are synced; then the index commits without a
+//!   sync of its own, and catches up from the segment when it is opened. Deliveries that wait at the same time share
+//!   one sync (group commit).
+//! * [`Cell::write`]: everything else. Durable by the index's own synced commit.
+
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::index::{rows, sqlite};
+use crate::manifest::{AccountState, MailboxState, Manifest};
+use crate::segment::log::{Found, Log, ScanEnd, Segments};
+use crate::segment::record::{self, Codec, Head, Kind, Payload, SEGMENT_HEAD_LEN};
+use crate::types::{
+    Account, AccountId, Blob, BlobId, Item, LIVE, LineageId, Mailbox, MailboxId, Message, NewMailbox, Origin, Place,
+    Traits,
+};
+use message::{Address, Digest, Examined, Flags, Identity, Keyword, MailboxName};
+use rusqlite::Connection;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// zstd level of stored bytes: see `docs/performance.md` for what others cost and save.
+const ZSTD_LEVEL: i32 = 1;
+/// Manifests are written once per integration and kept for long.
+const MANIFEST_ZSTD_LEVEL: i32 = 3;
+/// Idle readers kept open.
+const IDLE_READERS: usize = 4;
+const TAIL: &str = "tail";
+/// Before the address of a live account whose removal the segments have yet to be told.
+const REMOVED: &str = "removed ";
+
+/// A slice of accounts with its own index and segments: the unit of failure, backup and parallel work.
+pub struct Cell {
+    number: u32,
+    dir: PathBuf,
+    vfs: Option<String>,
+    segments: Arc<Segments>,
+    writer: Mutex<Writer>,
+    waiting: Mutex<Vec<Arc<Ticket>>>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+/// How a cell is opened.
+#[derive(Clone)]
+pub(crate) struct CellOptions {
+    pub(crate) number: u32,
+    pub(crate) store: [u8; 16],
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) vfs: Option<String>,
+}
+
+struct Writer {
+    db: Connection,
+    log: Log,
+    cell: u32,
+    store: [u8; 16],
+    /// Something failed half-way: what is in segment and index must be compared before anything else is written.
+    failed: bool,
+}
+
+/// Message bytes made ready: hashed, packed, checksummed. The part of a delivery that needs no writer.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    digest: Digest,
+    identity: Identity,
+    message_id: Option<u64>,
+    first_field: Option<u64>,
+    size_bytes: u64,
+    payload: Option<Payload>,
+}
+
+impl Prepared {
+    /// Packs a message in CRLF form for storing.
+    pub fn new(crlf: &[u8], examined: &Examined) -> Self {
+        Prepared { payload: Some(Payload::pack(crlf, ZSTD_LEVEL)), ..Self::known(examined) }
+    }
+
+    /// A message whose bytes the cell is known to have ([`Cell::knows`]).
+    pub fn known(examined: &Examined) -> Self {
+        Prepared {
+            digest: examined.digest,
+            identity: examined.identity,
+            message_id: examined.message_id,
+            first_field: examined.first_field,
+            size_bytes: examined.size_bytes,
+            payload: None,
+        }
+    }
+
+    /// Bytes that this takes in memory and will take in a segment.
+    pub fn stored_bytes(&self) -> u64 {
+        self.payload.as_ref().map_or(0, |p| p.stored.len() as u64)
+    }
+}
+
+/// A message to put into a mailbox.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Whose.
+    pub account: AccountId,
+    /// Where.
+    pub mailbox: MailboxId,
+    /// `None`: the next UID. A given UID that already names the same bytes there is no delivery again.
+    pub uid: Option<u32>,
+    /// The bytes.
+    pub message: Prepared,
+    /// System flags.
+    pub flags: Flags,
+    /// Keywords, each once, sorted.
+    pub keywords: Vec<Keyword>,
+    /// INTERNALDATE, seconds since 1970 UTC.
+    pub internal_date: i64,
+    /// POP3 UIDL where it is not what the rule makes.
+    pub uidl: Option<String>,
+    /// Marks.
+    pub traits: Traits,
+    /// For a staged message: its number among the account's items, what it is, and where it lies.
+    pub item: Option<(i64, u8, Origin)>,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// Its UID.
+    pub uid: u32,
+    /// Whether its bytes were new to the cell.
+    pub new_bytes: bool,
+}
+
+struct Ticket {
+    deliveries: Vec<Delivery>,
+    done: Mutex<Option<Result<Vec<Delivered>>>>,
+}
+
+/// A mailbox as a group of deliveries uses it.
+struct Slot {
+    account: Account,
+    mailbox: Mailbox,
+}
+
+/// What catching up found that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// In which cell.
+    pub cell: u32,
+    /// What, one sentence without a full stop.
+    pub text: String,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock was held is covered by `Writer::failed`; the data behind it is still true.
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+impl Cell {
+    /// Opens a cell, making it in an empty directory, and lets its index catch up with its segments.
+    pub(crate) fn open(dir: &Path, options: CellOptions) -> Result<(Self, Vec<Finding>)> {
+        let segment_dir = dir.join("segments");
+        options.disk.create_dir_all(&segment_dir).map_err(StoreError::io(&segment_dir))?;
+        let segments = Arc::new(Segments::new(options.disk.clone(), segment_dir));
+        let db = sqlite::open_writer(&dir.join("index.sqlite"), options.vfs.as_deref())?;
+        options.disk.sync_dir(dir).map_err(StoreError::io(dir))?;
+        let CellOptions { number, store, vfs, .. } = options;
+        let mut findings = Vec::new();
+        let end = catch_up(&db, &segments, number, Replay::Deliveries, &mut findings)?;
+        let log = Log::open(segments.clone(), number, store, end)?;
+        let writer = Mutex::new(Writer { db, log, cell: number, store, failed: false });
+        let (waiting, readers) = (Mutex::default(), Mutex::default());
+        let cell = Cell { number, dir: dir.to_owned(), vfs, segments, writer, waiting, readers };
+        cell.flush_manifests()?;
+        Ok((cell, findings))
+    }
+
+    /// The cell's number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The cell's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn segments(&self) -> &Segments {
+        &self.segments
+    }
+
+    /// Reads a consistent state of the cell. Readers never wait for the writer, nor it for them.
+    ///
+    /// # Errors
+    /// Those of `body`; those of the index.
+    pub fn read<T>(&self, body: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
+        let idle = lock(&self.readers).pop();
+        let mut db = match idle {
+            Some(db) => db,
+            None => sqlite::open_reader(&self.dir.join("index.sqlite"), self.vfs.as_deref())?,
+        };
+        let tx = db.transaction()?;
+        let result = body(&View { db: &tx, segments: &self.segments });
+        tx.rollback()?;
+        let mut readers = lock(&self.readers);
+        if readers.len() < IDLE_READERS {
+            readers.push(db);
+        }
+        result
+    }
+
+    /// Changes anything that is no delivery, in one transaction. When it returns, the change survives a power loss.
+    ///
+    /// # Errors
+    /// Those of `body`, which then changed nothing; those of the index.
+    pub fn write<T>(&self, body: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        let mut writer = self.ready_writer()?;
+        let segments = &self.segments;
+        writer.transact(true, |db| body(&Tx { view: View { db, segments } }))
+    }
+
+    /// Puts messages into mailboxes: all of them or none. When it returns, they survive a power loss.
+    ///
+    /// # Errors
+    /// [`StoreError::Caller`] when a mailbox does not exist or a UID is taken, and then nothing was delivered;
+    /// [`StoreError::Write`] when the disk fails or is full: what of it is in the cell is then not known to the
+    /// caller, and delivering again with the same UIDs is harmless.
+    pub fn deliver(&self, deliveries: Vec<Delivery>) -> Result<Vec<Delivered>> {
+        if deliveries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ticket = Arc::new(Ticket { deliveries, done: Mutex::new(None) });
+        lock(&self.waiting).push(ticket.clone());
+        let mut writer = self.ready_writer();
+        if let Some(done) = lock(&ticket.done).take() {
+            return done;
+        }
+        let group = std::mem::take(&mut *lock(&self.waiting));
+        match &mut writer {
+            Ok(writer) => writer.deliver(&group),
+            Err(e) => fail_all(&group, std::mem::replace(e, StoreError::Stopped)),
+        }
+        drop(writer);
+        lock(&ticket.done).take().unwrap_or(Err(StoreError::Stopped))
+    }
+
+    /// What the cell knows of bytes with this digest: they need not be stored again.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn knows(&self, digest: &Digest) -> Result<Option<Blob>> {
+        self.read(|view| view.blob(digest))
+    }
+
+    /// Writes the state of every account that asked for it ([`Tx::describe`]) into the segments.
+    ///
+    /// # Errors
+    /// Those of the disk and of the index. The accounts stay marked, and the next opening tries again.
+    pub fn flush_manifests(&self) -> Result<()> {
+        let mut writer = self.ready_writer()?;
+        let due = rows::manifests_due(&writer.db)?;
+        // One sync for a handful of accounts: few enough that their states fit in memory.
+        for chunk in due.chunks(16) {
+            writer.append_manifests(chunk, &self.segments)?;
+        }
+        writer.append_removals()
+    }
+
+    /// Drops a hidden lineage: its accounts, messages and items. The bytes stay until they are compacted.
+    ///
+    /// # Errors
+    /// [`StoreError::Caller`] for the live lineage; those of the disk and of the index.
+    pub fn forget_lineage(&self, lineage: LineageId) -> Result<()> {
+        if lineage == LIVE {
+            return Err(StoreError::Caller("the live lineage cannot be forgotten".into()));
+        }
+        let mut writer = self.ready_writer()?;
+        let accounts = rows::accounts(&writer.db, Some(lineage))?;
+        writer.transact(true, |db| {
+            for account in &accounts {
+                rows::delete_account(db, account.id)?;
+            }
+            Ok(())
+        })?;
+        if accounts.is_empty() {
+            return Ok(());
+        }
+        let meta = lineage.0.to_le_bytes();
+        let digest = Digest::from(blake3::hash(&[]));
+        writer.append_other(|log| log.append(Kind::Forget, digest, &Payload::elsewhere(0), &meta).map(|_| ()))
+    }
+
+    /// Gives back reserved room and writes the WAL back: the store is about to be left alone.
+    pub(crate) fn settle(&self) -> Result<()> {
+        let mut writer = self.ready_writer()?;
+        writer.log.trim()?;
+        writer.db.execute_batch("PRAGMA wal_checkpoint(PASSIVE)")?;
+        Ok(())
+    }
+
+    /// The writer, after it has made good what a failure left.
+    fn ready_writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let mut writer = lock(&self.writer);
+        if writer.failed {
+            writer.recover(&self.segments)?;
+        }
+        Ok(writer)
+    }
+}
+
+fn fail_all(group: &[Arc<Ticket>], error: StoreError) {
+    let error = Arc::new(error);
+    for ticket in group {
+        lock(&ticket.done).get_or_insert_with(|| Err(StoreError::Write(error.clone())));
+    }
+}
+
+impl Writer {
+    fn recover(&mut self, segments: &Arc<Segments>) -> Result<()> {
+        if !self.db.is_autocommit() {
+            self.db.execute_batch("ROLLBACK")?;
+        }
+        let mut findings = Vec::new();
+        catch_up(&self.db, segments, self.cell, Replay::Deliveries, &mut findings)?;
+        // Never behind what a failed write may have left: a new segment.
+        self.log = Log::open(segments.clone(), self.cell, self.store, None)?;
+        self.failed = false;
+        Ok(())
+    }
+
+    fn transact<T>(&mut self, durable: bool, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if durable {
+            sqlite::full_sync(&self.db, true)?;
+        }
+        self.failed = true;
+        let result = (|| {
+            let tx = rusqlite::Transaction::new(&mut self.db, rusqlite::TransactionBehavior::Immediate)?;
+            match body(&tx) {
+                Ok(value) => tx.commit().map(|()| value).map_err(StoreError::from),
+                Err(error) => tx.rollback().map_err(StoreError::from).and(Err(error)),
+            }
+        })();
+        // A transaction that was rolled back whole leaves nothing to make good.
+        self.failed = !self.db.is_autocommit();
+        if durable {
+            sqlite::full_sync(&self.db, false)?;
+        }
+        result
+    }
+
+    fn deliver(&mut self, group: &[Arc<Ticket>]) {
+        self.failed = true;
+        match self.try_deliver(group) {
+            Ok(()) => self.failed = false,
+            Err(error) => {
+                self.log.abandon();
+                fail_all(group, error);
+            }
+        }
+    }
+
+    fn try_deliver(&mut self, group: &[Arc<Ticket>]) -> Result<()> {
+        let mut batch = Batch::default();
+        let mut results: Vec<Result<Vec<Delivered>>> = Vec::with_capacity(group.len());
+        for ticket in group {
+            results.push(match batch.admit(&self.db, &ticket.deliveries) {
+                Ok(plan) => Ok(batch.append(&mut self.log, &ticket.deliveries, plan)?),
+                Err(error @ StoreError::Caller(_)) => Err(error),
+                Err(error) => return Err(error),
+            });
+        }
+        let tail = self.log.commit()?;
+        let tx = rusqlite::Transaction::new(&mut self.db, rusqlite::TransactionBehavior::Immediate)?;
+        batch.index(&tx)?;
+        if let Some(tail) = tail {
+            set_tail(&tx, tail)?;
+        }
+        tx.commit()?;
+        for (ticket, result) in group.iter().zip(results) {
+            *lock(&ticket.done) = Some(result);
+        }
+        Ok(())
+    }
+
+    fn append_manifests(&mut self, accounts: &[AccountId], segments: &Segments) -> Result<()> {
+        let mut manifests = Vec::new();
+        for id in accounts {
+            let view = View { db: &self.db, segments };
+            let Some(account) = rows::account_by_id(&self.db, *id)? else { continue };
+            let state = Some(view.account_state(*id)?);
+            manifests.push(Manifest { account: id.0, address: account.address, state });
+        }
+        self.append_other(|log| {
+            for manifest in &manifests {
+                append_manifest(log, manifest)?;
+            }
+            Ok(())
+        })?;
+        self.transact(false, |db| accounts.iter().try_for_each(|id| rows::set_manifest_due(db, *id, false)))
+    }
+
+    fn append_removals(&mut self) -> Result<()> {
+        let removed = rows::notes_like(&self.db, REMOVED)?;
+        if removed.is_empty() {
+            return Ok(());
+        }
+        self.append_other(|log| {
+            for (name, id) in &removed {
+                let account = id.parse().map_err(|_| StoreError::BadRow(format!("note {name:?}")))?;
+                append_manifest(log, &Manifest { account, address: name[REMOVED.len()..].to_owned(), state: None })?;
+            }
+            Ok(())
+        })?;
+        self.transact(false, |db| removed.iter().try_for_each(|(name, _)| rows::delete_note(db, name)))
+    }
+
+    /// Appends records that are no deliveries, durably, and moves the tail behind them.
+    fn append_other(&mut self, append: impl FnOnce(&mut Log) -> Result<()>) -> Result<()> {
+        self.failed = true;
+        append(&mut self.log)?;
+        let tail = self.log.commit()?;
+        self.failed = false;
+        self.transact(false, |db| tail.map_or(Ok(()), |tail| set_tail(db, tail)))
+    }
+}
+
+fn append_manifest(log: &mut Log, manifest: &Manifest) -> Result<()> {
+    let raw = manifest.state.as_ref().map(AccountState::encode).unwrap_or_default();
+    let digest = Digest::from(blake3::hash(&raw));
+    log.append(Kind::Manifest, digest, &Payload::pack(&raw, MANIFEST_ZSTD_LEVEL), &manifest.meta()).map(|_| ())
+}
+
+fn set_tail(db: &Connection, tail: Place) -> Result<()> {
+    rows::set_note(db, TAIL, &format!("{} {}", tail.segment, tail.position))
+}
+
+fn tail(db: &Connection) -> Result<Option<Place>> {
+    let Some(text) = rows::note(db, TAIL)? else { return Ok(None) };
+    let parsed = text.split_once(' ').and_then(|(s, p)| Some((s.parse().ok()?, p.parse().ok()?)));
+    let (segment, position) = parsed.ok_or_else(|| StoreError::BadRow(format!("tail {text:?}")))?;
+    Ok(Some(Place { segment, position }))
+}
+
+/// A group of deliveries on its way: what was appended and must be indexed.
+#[derive(Default)]
+struct Batch {
+    slots: HashMap<(AccountId, MailboxId), Slot>,
+    /// UIDs given in this batch, with their digest.
+    taken: HashMap<(AccountId, MailboxId, u32), Digest>,
+    blobs: HashMap<Digest, BlobRef>,
+    rows: Vec<BatchRow>,
+}
+
+#[derive(Clone, Copy)]
+enum BlobRef {
+    Known(BlobId),
+    New(Blob),
+}
+
+struct BatchRow {
+    account: AccountId,
+    mailbox: MailboxId,
+    digest: Digest,
+    message: Message,
+    item: Option<(i64, u8, Origin)>,
+}
+
+/// For each delivery of a ticket: its UID, or that it is there already.
+enum Admitted {
+    At(u32),
+    There(u32),
+}
+
+impl Batch {
+    /// Checks a ticket's deliveries before anything of it is written.
+    fn admit(&mut self, db: &Connection, deliveries: &[Delivery]) -> Result<Vec<Admitted>> {
+        let mut next: HashMap<(AccountId, MailboxId), u32> = HashMap::new();
+        let mut admitted = Vec::with_capacity(deliveries.len());
+        for d in deliveries {
+            let at = (d.account, d.mailbox);
+            let slot = match self.slots.entry(at) {
+                Entry::Occupied(slot) => slot.into_mut(),
+                Entry::Vacant(empty) => {
+                    let missing = || StoreError::Caller(format!("account {} has no mailbox {}", at.0.0, at.1.0));
+                    let account = rows::account_by_id(db, d.account)?.ok_or_else(missing)?;
+                    let found = rows::mailboxes(db, d.account)?.into_iter().find(|m| m.id == d.mailbox);
+                    empty.insert(Slot { account, mailbox: found.ok_or_else(missing)? })
+                }
+            };
+            let digest = d.message.digest;
+            if !self.blobs.contains_key(&digest) {
+                match rows::blob_by_digest(db, &digest)? {
+                    Some(known) => _ = self.blobs.insert(digest, BlobRef::Known(known.id)),
+                    None if d.message.payload.is_some() => {}
+                    None => return Err(StoreError::Caller(format!("the cell has no bytes of {digest}"))),
+                }
+            }
+            let uidnext = next.entry(at).or_insert(slot.mailbox.uidnext);
+            let uid = d.uid.unwrap_or(*uidnext);
+            if uid == 0 || uid == u32::MAX {
+                return Err(StoreError::Caller(format!("mailbox {} of account {} has no UIDs left", at.1.0, at.0.0)));
+            }
+            let there = match self.taken.get(&(at.0, at.1, uid)) {
+                Some(digest) => Some(*digest),
+                None => match rows::message(db, at.0, at.1, uid)? {
+                    Some(row) => rows::blob_by_id(db, row.blob)?.map(|b| b.digest),
+                    None => None,
+                },
+            };
+            match there {
+                Some(digest) if digest == d.message.digest => admitted.push(Admitted::There(uid)),
+                Some(_) => {
+                    let text = format!("UID {uid} of mailbox {} of account {} is taken", at.1.0, at.0.0);
+                    return Err(StoreError::Caller(text));
+                }
+                None => {
+                    *uidnext = (*uidnext).max(uid + 1);
+                    admitted.push(Admitted::At(uid));
+                }
+            }
+        }
+        Ok(admitted)
+    }
+
+    fn append(&mut self, log: &mut Log, deliveries: &[Delivery], plan: Vec<Admitted>) -> Result<Vec<Delivered>> {
+        let save_date = crate::now();
+        let mut delivered = Vec::with_capacity(deliveries.len());
+        for (d, admitted) in deliveries.iter().zip(plan) {
+            let uid = match admitted {
+                Admitted::At(uid) => uid,
+                Admitted::There(uid) => {
+                    delivered.push(Delivered { uid, new_bytes: false });
+                    continue;
+                }
+            };
+            let p = &d.message;
+            let slot = self.slots.get_mut(&(d.account, d.mailbox)).expect("admitted deliveries have a slot");
+            let live = slot.account.lineage == LIVE;
+            if live {
+                slot.mailbox.uidnext = slot.mailbox.uidnext.max(uid + 1);
+                slot.mailbox.highest_modseq += 1;
+            }
+            let modseq = if live { slot.mailbox.highest_modseq } else { 0 };
+            let meta = record::Delivery {
+                lineage: slot.account.lineage.0,
+                account: d.account.0,
+                address: slot.account.address.clone(),
+                mailbox: d.mailbox.0,
+                mailbox_name: slot.mailbox.name.clone(),
+                uidvalidity: slot.mailbox.uidvalidity,
+                uid,
+                modseq,
+                internal_date: d.internal_date,
+                save_date,
+                flags: d.flags,
+                keywords: d.keywords.clone(),
+                uidl: d.uidl.clone(),
+                traits: d.traits.0,
+                identity: p.identity,
+                message_id: p.message_id,
+                first_field: p.first_field,
+                item: d.item.clone(),
+            };
+            let new_bytes = !self.blobs.contains_key(&p.digest);
+            let elsewhere = Payload::elsewhere(p.size_bytes);
+            let payload = p.payload.as_ref().filter(|_| new_bytes).unwrap_or(&elsewhere);
+            let place = log.append(Kind::Delivery, p.digest, payload, &meta.encode())?;
+            if new_bytes {
+                self.blobs.insert(p.digest, BlobRef::New(blob_of(&meta, p.digest, p.size_bytes, place)));
+            }
+            self.taken.insert((d.account, d.mailbox, uid), p.digest);
+            let (message, item) = (message_of(&meta, &d.keywords), d.item.clone());
+            let (account, mailbox) = (d.account, d.mailbox);
+            self.rows.push(BatchRow { account, mailbox, digest: p.digest, message, item });
+            delivered.push(Delivered { uid, new_bytes });
+        }
+        Ok(delivered)
+    }
+
+    fn index(mut self, db: &Connection) -> Result<()> {
+        for mut row in self.rows {
+            let blob = match self.blobs[&row.digest] {
+                BlobRef::Known(id) => id,
+                BlobRef::New(blob) => {
+                    let id = rows::insert_blob(db, &blob)?;
+                    self.blobs.insert(row.digest, BlobRef::Known(id));
+                    id
+                }
+            };
+            row.message.blob = blob;
+            rows::put_message(db, row.account, row.mailbox, &row.message)?;
+            if let Some((number, kind, origin)) = row.item {
+                let item = staged_item(kind, origin, row.mailbox, row.message.uid);
+                rows::put_item(db, row.account, number, &item)?;
+            }
+        }
+        for ((account, mailbox), slot) in &self.slots {
+            rows::raise_mailbox(db, *account, *mailbox, slot.mailbox.uidnext, slot.mailbox.highest_modseq)?;
+        }
+        Ok(())
+    }
+}
+
+fn blob_of(meta: &record::Delivery, digest: Digest, size_bytes: u64, place: Place) -> Blob {
+    let record::Delivery { identity, message_id, first_field, .. } = *meta;
+    Blob { id: BlobId(0), digest, identity, message_id, first_field, size_bytes, place }
+}
+
+fn message_of(meta: &record::Delivery, keywords: &[Keyword]) -> Message {
+    Message {
+        uid: meta.uid,
+        blob: BlobId(0),
+        flags: meta.flags,
+        keywords: keywords.to_vec(),
+        internal_date: meta.internal_date,
+        save_date: meta.save_date,
+        modseq: meta.modseq,
+        uidl: meta.uidl.clone(),
+        traits: Traits(meta.traits),
+    }
+}
+
+fn staged_item(kind: u8, origin: Origin, mailbox: MailboxId, uid: u32) -> Item {
+    Item { origin, kind, message: Some((mailbox, uid)), mailbox_name: None, listed_uid: None, reason: None }
+}
+
+/// Which records a pass over segments takes into the index.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replay {
+    /// Deliveries only: everything else was durable in the index before it was written to a segment.
+    Deliveries,
+    /// Everything: the index is being made anew.
+    Everything,
+}
+
+/// Brings an index up to the end of the segments. Returns where they end.
+pub(crate) fn catch_up(
+    db: &Connection,
+    segments: &Segments,
+    cell: u32,
+    replay: Replay,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<(u32, ScanEnd)>> {
+    let from = tail(db)?;
+    let mut end = None;
+    let mut note = |text: String| findings.push(Finding { cell, text });
+    let tx = rusqlite::Transaction::new_unchecked(db, rusqlite::TransactionBehavior::Immediate)?;
+    for number in segments.numbers()? {
+        if from.is_some_and(|f| number < f.segment) {
+            continue;
+        }
+        let start = from.filter(|f| f.segment == number).map_or(SEGMENT_HEAD_LEN as u64, |f| f.position);
+        match segments.segment_head(number) {
+            Ok(head) if head.cell == cell => {}
+            Ok(head) => {
+                note(format!("segment {number:08x} belongs to cell {}, and was left alone", head.cell));
+                continue;
+            }
+            // Made and never synced: nothing in it was acknowledged. A damaged head does not hide records either way.
+            Err(StoreError::Corrupt { why, .. }) => note(format!("segment {number:08x}: its head is damaged ({why})")),
+            Err(error) => return Err(error),
+        }
+        let scanned = segments.scan(number, start, |found| {
+            match found {
+                Found::Record(head, meta) => {
+                    let place = Place { segment: number, position: head.position };
+                    if let Some(text) = replay_record(&tx, segments, place, head, meta, replay)? {
+                        note(format!("segment {number:08x} at {}: {text}", head.position));
+                    }
+                }
+                Found::Damaged(from, to, why) => {
+                    note(format!("segment {number:08x} from {from} to {to}: {why}; that stretch was stepped over"));
+                }
+            }
+            Ok(())
+        })?;
+        end = Some((number, scanned));
+    }
+    if let Some((segment, scanned)) = end {
+        set_tail(&tx, Place { segment, position: scanned.tail })?;
+    }
+    tx.commit()?;
+    Ok(end)
+}
+
+/// Takes one record into the index; gives a text when it cannot be taken.
+fn replay_record(
+    db: &Connection,
+    segments: &Segments,
+    place: Place,
+    head: &Head,
+    meta: &[u8],
+    replay: Replay,
+) -> Result<Option<String>> {
+    match head.kind {
+        Kind::Delivery => match record::Delivery::decode(meta) {
+            Ok(delivery) => replay_delivery(db, place, head, delivery, replay),
+            Err(_) => Ok(Some("its description is malformed".into())),
+        },
+        Kind::Manifest | Kind::Forget if replay == Replay::Deliveries => Ok(None),
+        Kind::Forget => {
+            let Ok(lineage) = meta.try_into().map(i64::from_le_bytes) else {
+                return Ok(Some("its description is malformed".into()));
+            };
+            for account in rows::accounts(db, Some(LineageId(lineage)).filter(|l| *l != LIVE))? {
+                if account.lineage == LineageId(lineage) {
+                    rows::delete_account(db, account.id)?;
+                }
+            }
+            Ok(None)
+        }
+        Kind::Manifest => {
+            let raw = match segments.read(place) {
+                Ok((_, raw)) => raw,
+                Err(StoreError::Corrupt { why, .. }) => return Ok(Some(why.to_string())),
+                Err(other) => return Err(other),
+            };
+            let Ok(manifest) = Manifest::decode(meta, &raw) else {
+                return Ok(Some("the account's state in it is malformed".into()));
+            };
+            replay_manifest(db, manifest)
+        }
+    }
+}
+
+fn find_or_make_account(db: &Connection, lineage: LineageId, id: i64, address: &str) -> Result<AccountId> {
+    let key = address.to_lowercase();
+    if let Some(account) = rows::account(db, lineage, &key)? {
+        return Ok(account.id);
+    }
+    let free = rows::account_by_id(db, AccountId(id))?.is_none();
+    rows::insert_account(db, free.then_some(AccountId(id)), lineage, &key, address)
+}
+
+fn replay_delivery(
+    db: &Connection,
+    place: Place,
+    head: &Head,
+    d: record::Delivery,
+    replay: Replay,
+) -> Result<Option<String>> {
+    let lineage = LineageId(d.lineage);
+    let blob = match rows::blob_by_digest(db, &head.digest)? {
+        Some(blob) => blob.id,
+        None if head.codec == Codec::Elsewhere && head.raw_len > 0 => {
+            return Ok(Some(format!("its bytes {} are not in the cell", head.digest)));
+        }
+        None => rows::insert_blob(db, &blob_of(&d, head.digest, head.raw_len, place))?,
+    };
+    // Catching up, an account that is gone was removed on purpose: a removal is durable in the index at once.
+    let gone = rows::account(db, lineage, &d.address.to_lowercase())?.is_none();
+    if gone && replay == Replay::Deliveries {
+        return Ok(None);
+    }
+    let account = find_or_make_account(db, lineage, d.account, &d.address)?;
+    let boxes = rows::mailboxes(db, account)?;
+    let by_id = boxes.iter().find(|m| m.id.0 == d.mailbox);
+    let mailbox = match by_id.or_else(|| boxes.iter().find(|m| m.name == d.mailbox_name)) {
+        Some(found) => found.id,
+        None if replay == Replay::Deliveries => return Ok(None),
+        None => {
+            let made = NewMailbox {
+                name: d.mailbox_name.clone(),
+                uidvalidity: d.uidvalidity,
+                uidnext: 1,
+                highest_modseq: 0,
+                special_use: None,
+                subscribed: true,
+            };
+            rows::put_mailbox(db, account, MailboxId(d.mailbox), &made)?;
+            MailboxId(d.mailbox)
+        }
+    };
+    if let Some(there) = rows::message(db, account, mailbox, d.uid)? {
+        let same = there.blob == blob;
+        return Ok((!same).then(|| format!("UID {} of mailbox {} is taken by another message", d.uid, mailbox.0)));
+    }
+    let keywords = d.keywords.clone();
+    rows::put_message(db, account, mailbox, &Message { blob, ..message_of(&d, &keywords) })?;
+    if let Some((number, kind, origin)) = d.item {
+        rows::put_item(db, account, number, &staged_item(kind, origin, mailbox, d.uid))?;
+    }
+    let made_up = Traits(d.traits).contains(Traits::UID_MADE_UP);
+    rows::raise_mailbox(db, account, mailbox, if made_up { 1 } else { d.uid + 1 }, d.modseq)?;
+    Ok(None)
+}
+
+fn replay_manifest(db: &Connection, manifest: Manifest) -> Result<Option<String>> {
+    let account = find_or_make_account(db, LIVE, manifest.account, &manifest.address)?;
+    match manifest.state {
+        None => rows::delete_account(db, account).map(|()| None),
+        Some(state) => put_state(db, account, &state),
+    }
+}
+
+/// Makes an account's content what a state says. Bytes that are not in the cell are named.
+fn put_state(db: &Connection, account: AccountId, state: &AccountState) -> Result<Option<String>> {
+    rows::delete_content(db, account)?;
+    let mut missing = 0;
+    for MailboxState { mailbox, messages, expunged } in &state.mailboxes {
+        rows::put_mailbox(db, account, mailbox.id, &new_mailbox(mailbox))?;
+        for (message, digest) in messages {
+            match rows::blob_by_digest(db, digest)? {
+                Some(blob) => {
+                    rows::put_message(db, account, mailbox.id, &Message { blob: blob.id, ..message.clone() })?;
+                }
+                None => missing += 1,
+            }
+        }
+        for (uid, modseq, identity) in expunged {
+            rows::put_expunged(db, account, mailbox.id, *uid, *modseq, identity.as_ref())?;
+        }
+    }
+    Ok((missing > 0).then(|| format!("the bytes of {missing} messages of account {} are not in the cell", account.0)))
+}
+
+fn new_mailbox(m: &Mailbox) -> NewMailbox {
+    NewMailbox {
+        name: m.name.clone(),
+        uidvalidity: m.uidvalidity,
+        uidnext: m.uidnext,
+        highest_modseq: m.highest_modseq,
+        special_use: m.special_use,
+        subscribed: m.subscribed,
+    }
+}
+
+/// A consistent state of a cell, to read.
+pub struct View<'a> {
+    pub(crate) db: &'a Connection,
+    pub(crate) segments: &'a Segments,
+}
+
+impl View<'_> {
+    /// Accounts of a lineage by address.
+    ///
+    /// # Errors
+    /// Those of the index, as for every method here.
+    pub fn accounts(&self, lineage: LineageId) -> Result<Vec<Account>> {
+        rows::accounts(self.db, Some(lineage))
+    }
+
+    /// The account of an address in a lineage.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn account(&self, lineage: LineageId, address: &Address) -> Result<Option<Account>> {
+        rows::account(self.db, lineage, address.key())
+    }
+
+    /// An account's mailboxes by number.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>> {
+        rows::mailboxes(self.db, account)
+    }
+
+    /// The highest UIDVALIDITY that any mailbox of the account ever had here.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn max_uidvalidity(&self, account: AccountId) -> Result<u32> {
+        rows::max_uidvalidity(self.db, account)
+    }
+
+    /// Calls for every message of a mailbox by UID.
+    ///
+    /// # Errors
+    /// Those of `each`; those of the index.
+    pub fn for_each_message(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        each: impl FnMut(Message, Blob) -> Result<()>,
+    ) -> Result<()> {
+        rows::for_each_message(self.db, account, mailbox, each)
+    }
+
+    /// UIDs of a mailbox that are gone: UID, modification sequence of that, identity.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn expunged(&self, account: AccountId, mailbox: MailboxId) -> Result<Vec<(u32, u64, Option<Identity>)>> {
+        rows::expunged(self.db, account, mailbox)
+    }
+
+    /// Number and size in bytes of an account's messages.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn usage(&self, account: AccountId) -> Result<(u64, u64)> {
+        rows::usage(self.db, account)
+    }
+
+    /// Calls for every item of a staged account, by number.
+    ///
+    /// # Errors
+    /// Those of `each`; those of the index.
+    pub fn for_each_item(&self, account: AccountId, each: impl FnMut(i64, Item) -> Result<()>) -> Result<()> {
+        rows::for_each_item(self.db, account, each)
+    }
+
+    /// What is known of bytes with a digest.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn blob(&self, digest: &Digest) -> Result<Option<Blob>> {
+        rows::blob_by_digest(self.db, digest)
+    }
+
+    /// What is known of bytes by their number.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn blob_by_id(&self, id: BlobId) -> Result<Option<Blob>> {
+        rows::blob_by_id(self.db, id)
+    }
+
+    /// Reads a message's bytes in CRLF form; they are checked against their digest.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the record is damaged; those of the disk.
+    pub fn bytes(&self, blob: &Blob) -> Result<Vec<u8>> {
+        let (head, raw) = self.segments.read(blob.place)?;
+        let why = record::RecordError::Content;
+        if head.digest == blob.digest { Ok(raw) } else { Err(StoreError::Corrupt { place: blob.place, why }) }
+    }
+
+    /// An account with all that is in it.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn account_state(&self, account: AccountId) -> Result<AccountState> {
+        let mut state = AccountState::default();
+        for mailbox in self.mailboxes(account)? {
+            let mut messages = Vec::new();
+            self.for_each_message(account, mailbox.id, |message, blob| {
+                messages.push((message, blob.digest));
+                Ok(())
+            })?;
+            let expunged = self.expunged(account, mailbox.id)?;
+            state.mailboxes.push(MailboxState { mailbox, messages, expunged });
+        }
+        Ok(state)
+    }
+
+    /// What an integration wrote of an account.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn journal(&self, integration: i64, address: &Address) -> Result<Option<Journal>> {
+        let Some(row) = rows::journal(self.db, integration, address.key())? else { return Ok(None) };
+        Ok(Some(Journal { state: row.state, was: row.was, became: row.became, fates: row.fates }))
+    }
+
+    /// Address keys and states of every account in an integration's journal.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn journal_states(&self, integration: i64) -> Result<Vec<(String, String)>> {
+        rows::journal_states(self.db, integration)
+    }
+}
+
+/// What an integration keeps of an account in the cell, in the same transaction as its mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// The integrator's word for how far it is.
+    pub state: String,
+    /// The account before ([`AccountState::encode`], packed by the integrator).
+    pub was: Option<Vec<u8>>,
+    /// The account after.
+    pub became: Option<Vec<u8>>,
+    /// What became of every message.
+    pub fates: Option<Vec<u8>>,
+}
+
+/// A transaction on a cell: reads what it has written.
+pub struct Tx<'a> {
+    view: View<'a>,
+}
+
+impl<'a> std::ops::Deref for Tx<'a> {
+    type Target = View<'a>;
+
+    fn deref(&self) -> &View<'a> {
+        &self.view
+    }
+}
+
+impl Tx<'_> {
+    /// Makes an account without mailboxes.
+    ///
+    /// # Errors
+    /// [`StoreError::Caller`] when the lineage has one of that address.
+    pub fn create_account(&self, lineage: LineageId, address: &Address) -> Result<AccountId> {
+        if self.account(lineage, address)?.is_some() {
+            return Err(StoreError::Caller(format!("there is an account {address} already")));
+        }
+        if lineage == LIVE {
+            rows::delete_note(self.db, &format!("{REMOVED}{address}"))?;
+        }
+        rows::insert_account(self.db, None, lineage, address.key(), address.as_str())
+    }
+
+    /// Gives an account another address, or another spelling of it.
+    ///
+    /// # Errors
+    /// Those of the index, also when the address is taken.
+    pub fn set_address(&self, account: AccountId, address: &Address) -> Result<()> {
+        rows::set_address(self.db, account, address.key(), address.as_str())
+    }
+
+    /// Removes an account with all its mailboxes, messages and items.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn remove_account(&self, account: &Account) -> Result<()> {
+        if account.lineage == LIVE {
+            rows::set_note(self.db, &format!("{REMOVED}{}", account.address), &account.id.0.to_string())?;
+        }
+        rows::delete_account(self.db, account.id)
+    }
+
+    /// Makes a mailbox. A live one without UIDVALIDITY gets one that its account never had.
+    ///
+    /// # Errors
+    /// Those of the index, also when the name is taken.
+    pub fn create_mailbox(&self, account: &Account, new: &NewMailbox) -> Result<MailboxId> {
+        let id = rows::next_mailbox_id(self.db, account.id)?;
+        let mut new = new.clone();
+        if account.lineage == LIVE && new.uidvalidity.is_none() {
+            new.uidvalidity = Some(self.fresh_uidvalidity(account.id)?);
+        }
+        new.uidnext = new.uidnext.max(1);
+        rows::put_mailbox(self.db, account.id, id, &new)?;
+        Ok(id)
+    }
+
+    /// A UIDVALIDITY greater than any that the account ever had here, and not before now.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn fresh_uidvalidity(&self, account: AccountId) -> Result<u32> {
+        let now = u32::try_from(crate::now()).unwrap_or(u32::MAX - 1);
+        Ok(now.max(self.max_uidvalidity(account)?.saturating_add(1)))
+    }
+
+    /// Writes a mailbox's row as given, name, UIDVALIDITY and UIDNEXT included: the integrator's own rules decide.
+    ///
+    /// # Errors
+    /// Those of the index, also when the name is taken.
+    pub fn put_mailbox(&self, account: AccountId, mailbox: &Mailbox) -> Result<()> {
+        rows::put_mailbox(self.db, account, mailbox.id, &new_mailbox(mailbox))
+    }
+
+    /// Removes a mailbox with its messages.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn remove_mailbox(&self, account: AccountId, mailbox: MailboxId) -> Result<()> {
+        rows::delete_mailbox(self.db, account, mailbox)
+    }
+
+    /// Writes a message's row as given, new or changed. Its bytes must be in the cell.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn put_message(&self, account: AccountId, mailbox: MailboxId, message: &Message) -> Result<()> {
+        rows::put_message(self.db, account, mailbox, message)
+    }
+
+    /// Takes a message out of a mailbox without a trace: only for UIDs that no client was ever told.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn remove_message(&self, account: AccountId, mailbox: MailboxId, uid: u32) -> Result<bool> {
+        rows::delete_message(self.db, account, mailbox, uid)
+    }
+
+    /// Expunges a message: its UID is remembered with the modification sequence given (RFC 7162 §3.2.10).
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn expunge(&self, account: AccountId, mailbox: MailboxId, uid: u32, modseq: u64) -> Result<bool> {
+        let Some(row) = rows::message(self.db, account, mailbox, uid)? else { return Ok(false) };
+        let identity = self.blob_by_id(row.blob)?.map(|b| b.identity);
+        rows::delete_message(self.db, account, mailbox, uid)?;
+        rows::put_expunged(self.db, account, mailbox, uid, modseq, identity.as_ref())?;
+        Ok(true)
+    }
+
+    /// Remembers a UID as served and gone.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn put_expunged(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uid: u32,
+        modseq: u64,
+        identity: Option<&Identity>,
+    ) -> Result<()> {
+        rows::put_expunged(self.db, account, mailbox, uid, modseq, identity)
+    }
+
+    /// Forgets that a UID is gone: it is about to name the same message again.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn remove_expunged(&self, account: AccountId, mailbox: MailboxId, uid: u32) -> Result<()> {
+        rows::delete_expunged(self.db, account, mailbox, uid)
+    }
+
+    /// Makes an account's content what a state says, numbers of mailboxes included.
+    ///
+    /// # Errors
+    /// [`StoreError::Caller`] when bytes of it are not in the cell; those of the index.
+    pub fn put_state(&self, account: AccountId, state: &AccountState) -> Result<()> {
+        put_state(self.db, account, state)?.map_or(Ok(()), |text| Err(StoreError::Caller(text)))
+    }
+
+    /// Writes an item of a staged account.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn put_item(&self, account: AccountId, number: i64, item: &Item) -> Result<()> {
+        rows::put_item(self.db, account, number, item)
+    }
+
+    /// Removes an item of a staged account.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn remove_item(&self, account: AccountId, number: i64) -> Result<()> {
+        rows::delete_item(self.db, account, number)
+    }
+
+    /// Asks for the account's state to be written into the segments after this transaction
+    /// ([`Cell::flush_manifests`]).
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn describe(&self, account: AccountId) -> Result<()> {
+        rows::set_manifest_due(self.db, account, true)
+    }
+
+    /// Writes an integration's journal of an account.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn put_journal(&self, integration: i64, address: &Address, journal: &Journal) -> Result<()> {
+        let Journal { state, was, became, fates } = journal.clone();
+        rows::put_journal(self.db, integration, address.key(), &rows::JournalRow { state, was, became, fates })
+    }
+
+    /// Drops an integration's journal.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn forget_journal(&self, integration: i64) -> Result<()> {
+        rows::delete_journal(self.db, integration)
+    }
+}
+
+/// The name that every live account has a mailbox of.
+pub fn inbox() -> NewMailbox {
+    NewMailbox {
+        name: MailboxName::inbox(),
+        uidvalidity: None,
+        uidnext: 1,
+        highest_modseq: 0,
+        special_use: None,
+        subscribed: true,
+    }
+}

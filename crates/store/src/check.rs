@@ -1,0 +1,251 @@
+//! The consistency check: every record against its checksums and digest, every row against every other.
+//!
+//! Invariants (the same list that writing keeps; RFC 9051 §2.3.1.1, RFC 7162, `RULES.md` G11):
+//!
+//! 1. Every record is whole, and its bytes are those that its digest names.
+//! 2. Every blob row points to a record of that digest with bytes, and its identity and size are those of the bytes.
+//! 3. Every delivery record's bytes are known to the index.
+//! 4. Every message's bytes, mailbox and account exist.
+//! 5. A live mailbox has a UIDVALIDITY, at most the highest that its account ever had; UIDs are below UIDNEXT; modification
+//!    sequences are not above HIGHESTMODSEQ.
+//! 6. No UID is both a message and expunged.
+//! 7. No POP3 UIDL stands twice in a live INBOX.
+//! 8. A live account has exactly one INBOX.
+//! 9. A staged item that became a message points to one.
+
+use crate::cell::{Cell, Finding};
+use crate::error::StoreError;
+use crate::index::{rows, sqlite};
+use crate::segment::log::Found;
+use crate::segment::record::{self, Codec, Kind, SEGMENT_HEAD_LEN};
+use crate::types::{Blob, LIVE, Place, Traits, uidl_by_rule};
+use std::collections::{HashMap, HashSet};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// What a check of a cell went through and found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Records read, whole or not.
+    pub records: u64,
+    /// Distinct messages' bytes unpacked and hashed.
+    pub blobs: u64,
+    /// Message rows looked at.
+    pub messages: u64,
+    /// What is wrong.
+    pub problems: Vec<Finding>,
+}
+
+impl Cell {
+    /// Checks every record and every index row of the cell against each other. Changes nothing.
+    ///
+    /// # Errors
+    /// When the index or a segment cannot be read at all; damage is a problem in the report.
+    pub fn check(&self) -> Result<CheckReport> {
+        self.read(|view| {
+            let mut check = Check { cell: self, view, report: CheckReport::default() };
+            for line in sqlite::integrity(view.db)? {
+                check.problem(format!("index.sqlite: {line}"));
+            }
+            check.segments()?;
+            check.rows()?;
+            Ok(check.report)
+        })
+    }
+}
+
+struct Check<'a> {
+    cell: &'a Cell,
+    view: &'a crate::cell::View<'a>,
+    report: CheckReport,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, text: String) {
+        self.report.problems.push(Finding { cell: self.cell.number(), text });
+    }
+
+    /// Invariants 1 to 3. Blob rows come in the order of the segments, so one segment's rows are held at a time.
+    fn segments(&mut self) -> Result<()> {
+        let mut numbers = self.cell.segments().numbers()?.into_iter().peekable();
+        let mut held: Vec<Blob> = Vec::new();
+        rows::for_each_blob(self.view.db, |blob| {
+            while let Some(number) = numbers.next_if(|n| *n < blob.place.segment) {
+                self.segment(number, std::mem::take(&mut held))?;
+            }
+            held.push(blob);
+            Ok(())
+        })?;
+        for number in numbers {
+            self.segment(number, std::mem::take(&mut held))?;
+        }
+        for blob in held {
+            self.problem(format!("segment {:08x} is missing; it held {}", blob.place.segment, blob.digest));
+        }
+        Ok(())
+    }
+
+    fn segment(&mut self, number: u32, blobs: Vec<Blob>) -> Result<()> {
+        if let Err(error @ StoreError::Corrupt { .. }) = self.cell.segments().segment_head(number) {
+            self.problem(format!("{error}"));
+        }
+        let mut expected: HashMap<u64, Blob> = HashMap::new();
+        for blob in blobs {
+            if blob.place.segment == number {
+                expected.insert(blob.place.position, blob);
+            } else {
+                self.problem(format!("segment {:08x} is missing; it held {}", blob.place.segment, blob.digest));
+            }
+        }
+        let mut found = Vec::new();
+        let mut damaged = Vec::new();
+        let cell = self.cell;
+        cell.segments().scan(number, SEGMENT_HEAD_LEN as u64, |record| {
+            match record {
+                Found::Record(head, meta) => {
+                    found.push((*head, head.kind == Kind::Delivery && record::Delivery::decode(meta).is_err()))
+                }
+                Found::Damaged(from, to, why) => {
+                    damaged.push(format!("segment {number:08x} from {from} to {to}: {why}"))
+                }
+            }
+            Ok(())
+        })?;
+        damaged.into_iter().for_each(|text| self.problem(text));
+        for (head, malformed) in found {
+            self.report.records += 1;
+            let at = format!("segment {number:08x} at {}", head.position);
+            if malformed {
+                self.problem(format!("{at}: its description is malformed"));
+            }
+            let blob = expected.remove(&head.position);
+            self.record(Place { segment: number, position: head.position }, &head, blob, &at)?;
+        }
+        for (position, blob) in expected {
+            self.problem(format!("segment {number:08x} at {position}: there is no record of {}", blob.digest));
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, place: Place, head: &record::Head, blob: Option<Blob>, at: &str) -> Result<()> {
+        if head.codec == Codec::Elsewhere && head.raw_len > 0 {
+            if blob.is_some() {
+                self.problem(format!("{at}: the index expects bytes in a record that has none"));
+            }
+            if head.kind == Kind::Delivery && self.view.blob(&head.digest)?.is_none() {
+                self.problem(format!("{at}: its bytes {} are nowhere in the cell", head.digest));
+            }
+            return Ok(());
+        }
+        let raw = match self.cell.segments().verify(place).and_then(|()| self.cell.segments().read(place)) {
+            Ok((_, raw)) => raw,
+            Err(StoreError::Corrupt { why, .. }) => {
+                self.problem(format!("{at}: {why}"));
+                return Ok(());
+            }
+            Err(other) => return Err(other),
+        };
+        self.report.blobs += u64::from(blob.is_some());
+        match blob {
+            Some(blob) if blob.digest != head.digest => {
+                self.problem(format!("{at}: the index expects {} here, the record is {}", blob.digest, head.digest));
+            }
+            Some(blob) => {
+                let seen = message::examine(&raw);
+                if (seen.identity, seen.message_id, seen.first_field, seen.size_bytes)
+                    != (blob.identity, blob.message_id, blob.first_field, blob.size_bytes)
+                {
+                    self.problem(format!("{at}: the index describes other bytes than the record has"));
+                }
+            }
+            None if head.kind == Kind::Delivery && self.view.blob(&head.digest)?.is_none() => {
+                self.problem(format!("{at}: the index does not know its message"));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Invariants 4 to 9.
+    fn rows(&mut self) -> Result<()> {
+        for text in rows::strays(self.view.db)? {
+            self.problem(format!("index: {text} belong to nothing"));
+        }
+        for (account, mailbox, uid) in rows::messages_without_bytes(self.view.db)? {
+            let text = format!("account {} mailbox {} UID {uid}: the index has no bytes for it", account.0, mailbox.0);
+            self.problem(text);
+        }
+        for account in rows::accounts(self.view.db, None)? {
+            let live = account.lineage == LIVE;
+            let mailboxes = self.view.mailboxes(account.id)?;
+            let highest = self.view.max_uidvalidity(account.id)?;
+            if live && mailboxes.iter().filter(|m| m.name.is_inbox()).count() != 1 {
+                self.problem(format!("{}: there is not exactly one INBOX", account.address));
+            }
+            let mut uids = HashSet::new();
+            for mailbox in &mailboxes {
+                let at = format!("{} {} (lineage {})", account.address, mailbox.name, account.lineage.0);
+                match mailbox.uidvalidity {
+                    Some(v) if v == 0 || v > highest => self.problem(format!("{at}: UIDVALIDITY {v} cannot be")),
+                    None if live => self.problem(format!("{at}: it has no UIDVALIDITY")),
+                    _ => {}
+                }
+                self.mailbox(&account, mailbox, &at, &mut uids)?;
+            }
+            let mut lost = 0;
+            self.view.for_each_item(account.id, |_, item| {
+                lost += u64::from(item.message.is_some_and(|at| !uids.contains(&at)));
+                Ok(())
+            })?;
+            if lost > 0 {
+                self.problem(format!("{}: {lost} staged items point to messages that are not there", account.address));
+            }
+        }
+        Ok(())
+    }
+
+    fn mailbox(
+        &mut self,
+        account: &crate::types::Account,
+        mailbox: &crate::types::Mailbox,
+        at: &str,
+        uids: &mut HashSet<(crate::types::MailboxId, u32)>,
+    ) -> Result<()> {
+        let live = account.lineage == LIVE;
+        let expunged: HashMap<u32, u64> =
+            self.view.expunged(account.id, mailbox.id)?.into_iter().map(|(uid, modseq, _)| (uid, modseq)).collect();
+        let mut problems = Vec::new();
+        let mut uidls: HashMap<String, u32> = HashMap::new();
+        let mut count = 0;
+        rows::for_each_message_row(self.view.db, account.id, mailbox.id, |m| {
+            count += 1;
+            let made_up = m.traits.contains(Traits::UID_MADE_UP);
+            if m.uid == 0 || (m.uid >= mailbox.uidnext && !made_up) || (made_up && live) {
+                problems.push(format!("{at}: UID {} is not below UIDNEXT {}", m.uid, mailbox.uidnext));
+            }
+            if m.modseq > mailbox.highest_modseq {
+                problems.push(format!("{at}: UID {} has a modification sequence above the mailbox's", m.uid));
+            }
+            if expunged.contains_key(&m.uid) {
+                problems.push(format!("{at}: UID {} is there and expunged", m.uid));
+            }
+            if live && mailbox.name.is_inbox() {
+                let uidl = m.uidl.unwrap_or_else(|| uidl_by_rule(mailbox.uidvalidity.unwrap_or(0), m.uid));
+                if let Some(other) = uidls.insert(uidl, m.uid) {
+                    problems.push(format!("{at}: UIDs {other} and {} have one UIDL", m.uid));
+                }
+            }
+            // Only staged accounts have items that look for these.
+            if !live {
+                uids.insert((mailbox.id, m.uid));
+            }
+            Ok(())
+        })?;
+        self.report.messages += count;
+        if expunged.iter().any(|(uid, modseq)| *uid >= mailbox.uidnext || *modseq > mailbox.highest_modseq) {
+            problems.push(format!("{at}: an expunged UID or its sequence is above the mailbox's"));
+        }
+        problems.into_iter().for_each(|p| self.problem(p));
+        Ok(())
+    }
+}

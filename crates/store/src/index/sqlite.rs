@@ -1,0 +1,86 @@
+//! The SQLite engine of the index: how a database is opened, and what its durability settings are.
+//!
+//! The index is in WAL mode. Deliveries commit without a sync of their own (`synchronous=NORMAL`): their records are
+//! already durable in a segment, and the index catches up from there. Everything else commits with
+//! `synchronous=FULL`, which syncs the whole WAL, earlier deliveries included, before it returns. So what survives a
+//! power loss is always a prefix of what was committed, and the tail position in it is true.
+
+use crate::error::StoreError;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::Duration;
+
+/// The first SQLite in which two connections that write and checkpoint at once cannot lose committed data.
+pub(crate) const LEAST_VERSION: i32 = 3_051_003;
+/// The version of the schema that this program writes.
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = include_str!("schema.sql");
+/// Pages of the WAL after which it is written back: 32 MiB, so that bulk work is not interrupted all the time.
+const SET_UP_WRITER: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=8192; \
+                             PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON;";
+const SET_UP_READER: &str = "PRAGMA query_only=ON; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;";
+
+/// Opens the one writing connection; makes the schema in an empty database.
+pub(crate) fn open_writer(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
+    if rusqlite::version_number() < LEAST_VERSION {
+        let message = format!("SQLite {} can lose data; 3.51.3 or later is needed", rusqlite::version());
+        return Err(StoreError::Directory { path: path.to_owned(), message });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = open(path, flags, vfs)?;
+    connection.execute_batch(SET_UP_WRITER)?;
+    let made: i64 = connection.query_row("SELECT count(*) FROM sqlite_master WHERE name = 'cell'", [], |r| r.get(0))?;
+    if made == 0 {
+        full_sync(&connection, true)?;
+        let tx = connection.transaction()?;
+        tx.execute_batch(SCHEMA)?;
+        tx.execute("INSERT INTO cell (name, value) VALUES ('schema', ?1)", [SCHEMA_VERSION.to_string()])?;
+        tx.commit()?;
+        full_sync(&connection, false)?;
+    }
+    let version: String = connection.query_row("SELECT value FROM cell WHERE name = 'schema'", [], |r| r.get(0))?;
+    if version.parse::<i64>().ok().is_none_or(|v| v > SCHEMA_VERSION) {
+        let message =
+            format!("the index has format {version}, this program knows up to {SCHEMA_VERSION}: use a newer one");
+        return Err(StoreError::Directory { path: path.to_owned(), message });
+    }
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(crate) fn open_reader(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
+    // Not SQLITE_OPEN_READ_ONLY: a reader of a WAL must be able to make the shared index; query_only keeps it honest.
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX, vfs)?;
+    connection.execute_batch(SET_UP_READER)?;
+    Ok(connection)
+}
+
+fn open(path: &Path, flags: OpenFlags, vfs: Option<&str>) -> Result<Connection, StoreError> {
+    let connection = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs)?,
+        None => Connection::open_with_flags(path, flags)?,
+    };
+    connection.busy_timeout(Duration::from_secs(30))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Chooses whether the next commits sync.
+pub(crate) fn full_sync(connection: &Connection, full: bool) -> Result<(), StoreError> {
+    Ok(connection.execute_batch(if full { "PRAGMA synchronous=FULL" } else { "PRAGMA synchronous=NORMAL" })?)
+}
+
+/// Writes a consistent copy of the database, as one SQLite file.
+pub(crate) fn copy(connection: &Connection, to: &Path) -> Result<(), StoreError> {
+    let text = to.to_str().ok_or_else(|| StoreError::Caller(format!("{} is not UTF-8", to.display())))?;
+    connection.execute("VACUUM INTO ?1", [text])?;
+    Ok(())
+}
+
+/// What SQLite itself finds wrong with the database file.
+pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare("PRAGMA integrity_check")?;
+    let lines = statement.query_map([], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    Ok(lines.into_iter().filter(|l| l != "ok").collect())
+}

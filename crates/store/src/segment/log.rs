@@ -1,0 +1,354 @@
+//! The durable-write path, and the reader.
+//!
+//! The order, the only one there is: bytes into the segment → `fdatasync` → (a new segment: directory sync) → and only
+//! then may the caller commit the index and acknowledge. What [`Log::commit`] does not promise: that the index knows.
+//! It catches up from the segments when it is opened.
+//!
+//! A segment is never overwritten. When a tail is found that is not clean (a torn write), it stays as evidence and
+//! writing goes on in a new segment, so that no stale record can come to stand behind a new one.
+
+use super::record::{Codec, HEAD_LEN, Head, Kind, Payload, RecordError, SEGMENT_HEAD_LEN, SegmentHead, encode_record};
+use crate::disk::{Disk, DiskFile};
+use crate::error::StoreError;
+use crate::types::Place;
+use message::Digest;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+/// A segment that reaches this length is sealed and the next one begun.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// Room is reserved in steps of this, so that most syncs need not touch the file system's journal.
+const RESERVE_BYTES: u64 = 8 << 20;
+/// Bytes searched at a time for the next record behind a damaged one.
+const SEARCH_BYTES: usize = 1 << 16;
+
+/// The segments of a cell, for reading.
+pub(crate) struct Segments {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    files: RwLock<HashMap<u32, Arc<dyn DiskFile>>>,
+}
+
+/// Something found while a segment is scanned.
+pub(crate) enum Found<'a> {
+    /// A record whose head is whole. Its bytes were not looked at.
+    Record(&'a Head, &'a [u8]),
+    /// A stretch that holds no record: from, to, why.
+    Damaged(u64, u64, RecordError),
+}
+
+/// What a scan came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScanEnd {
+    /// Behind the last whole record.
+    pub(crate) tail: u64,
+    /// Nothing but zeros, or nothing, stands behind the tail, and nothing damaged before it.
+    pub(crate) clean: bool,
+}
+
+impl Segments {
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
+        Segments { disk, dir, files: RwLock::default() }
+    }
+
+    pub(crate) fn path(&self, number: u32) -> PathBuf {
+        self.dir.join(format!("{number:08x}.seg"))
+    }
+
+    /// Numbers of the segments there are, ascending.
+    pub(crate) fn numbers(&self) -> Result<Vec<u32>, StoreError> {
+        let names = self.disk.list(&self.dir).map_err(StoreError::io(&self.dir))?;
+        let number = |name: &std::ffi::OsString| {
+            let digits = Path::new(name).extension().filter(|e| *e == "seg").and(Path::new(name).file_stem())?;
+            u32::from_str_radix(digits.to_str()?, 16).ok()
+        };
+        Ok(names.iter().filter_map(number).collect())
+    }
+
+    fn file(&self, number: u32) -> Result<Arc<dyn DiskFile>, StoreError> {
+        if let Some(file) = self.files.read().unwrap_or_else(|e| e.into_inner()).get(&number) {
+            return Ok(file.clone());
+        }
+        let path = self.path(number);
+        let file = self.disk.open(&path, false).map_err(StoreError::io(path))?;
+        self.files.write().unwrap_or_else(|e| e.into_inner()).insert(number, file.clone());
+        Ok(file)
+    }
+
+    fn head_at(&self, file: &dyn DiskFile, number: u32, position: u64) -> Result<([u8; HEAD_LEN], Head), StoreError> {
+        let place = Place { segment: number, position };
+        let mut fixed = [0; HEAD_LEN];
+        self.fill(file, &mut fixed, place)?;
+        let head = Head::decode(&fixed, number, position).map_err(|why| StoreError::Corrupt { place, why })?;
+        Ok((fixed, head))
+    }
+
+    fn fill(&self, file: &dyn DiskFile, buffer: &mut [u8], place: Place) -> Result<(), StoreError> {
+        file.read_exact_at(buffer, place.position).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => StoreError::Corrupt { place, why: RecordError::Short },
+            _ => StoreError::io(self.path(place.segment))(e),
+        })
+    }
+
+    /// Reads the raw bytes of a record and checks them against its digest.
+    pub(crate) fn read(&self, place: Place) -> Result<(Head, Vec<u8>), StoreError> {
+        let file = self.file(place.segment)?;
+        let (fixed, head) = self.head_at(&*file, place.segment, place.position)?;
+        let corrupt = |why| StoreError::Corrupt { place, why };
+        let length = file.len().map_err(StoreError::io(self.path(place.segment)))?;
+        if place.position + head.total_len() > length.next_multiple_of(8) {
+            return Err(corrupt(RecordError::Short));
+        }
+        let mut rest = vec![0; head.meta_len as usize + head.stored_len as usize];
+        self.fill(&*file, &mut rest, Place { position: place.position + HEAD_LEN as u64, ..place })?;
+        let (meta, stored) = rest.split_at(head.meta_len as usize);
+        head.check(&fixed, meta).map_err(corrupt)?;
+        let raw = Payload::unpack(&head, stored).map_err(corrupt)?;
+        Ok((head, raw))
+    }
+
+    /// Reads a record and looks at its checksums, its codec and its digest.
+    pub(crate) fn verify(&self, place: Place) -> Result<(), StoreError> {
+        let file = self.file(place.segment)?;
+        let (_, head) = self.head_at(&*file, place.segment, place.position)?;
+        let mut whole = vec![0; HEAD_LEN + head.meta_len as usize + head.stored_len as usize];
+        self.fill(&*file, &mut whole, place)?;
+        let corrupt = |why| StoreError::Corrupt { place, why };
+        let (head, _, stored) = super::record::decode_record(&whole, place.segment, place.position).map_err(corrupt)?;
+        if head.codec != Codec::Elsewhere {
+            Payload::unpack(&head, stored).map_err(corrupt)?;
+        }
+        Ok(())
+    }
+
+    /// Goes through a segment from a position. Damage is reported and stepped over: what stands behind it is found.
+    pub(crate) fn scan(
+        &self,
+        number: u32,
+        from: u64,
+        mut each: impl FnMut(Found<'_>) -> Result<(), StoreError>,
+    ) -> Result<ScanEnd, StoreError> {
+        let file = self.file(number)?;
+        let length = file.len().map_err(StoreError::io(self.path(number)))?;
+        let (mut position, mut clean, mut meta) = (from, true, Vec::new());
+        loop {
+            match self.record_at(&*file, number, position, length, &mut meta)? {
+                Ok(head) => {
+                    each(Found::Record(&head, &meta))?;
+                    position += head.total_len();
+                }
+                Err(why) => match self.next_record(&*file, number, position, length)? {
+                    Some(next) => {
+                        each(Found::Damaged(position, next, why))?;
+                        (position, clean) = (next, false);
+                    }
+                    None => {
+                        if why != RecordError::Blank && position < length {
+                            each(Found::Damaged(position, length, why))?;
+                            clean = false;
+                        }
+                        return Ok(ScanEnd { tail: position, clean });
+                    }
+                },
+            }
+        }
+    }
+
+    /// The head and meta of the record at a position, if one is there whole.
+    fn record_at(
+        &self,
+        file: &dyn DiskFile,
+        number: u32,
+        position: u64,
+        length: u64,
+        meta: &mut Vec<u8>,
+    ) -> Result<Result<Head, RecordError>, StoreError> {
+        if position + HEAD_LEN as u64 > length {
+            return Ok(Err(if position >= length { RecordError::Blank } else { RecordError::Short }));
+        }
+        let (fixed, head) = match self.head_at(file, number, position) {
+            Ok(found) => found,
+            Err(StoreError::Corrupt { why, .. }) => return Ok(Err(why)),
+            Err(other) => return Err(other),
+        };
+        if head.payload_position() + head.stored_len > length {
+            return Ok(Err(RecordError::Short));
+        }
+        meta.resize(head.meta_len as usize, 0);
+        self.fill(file, meta, Place { segment: number, position: position + HEAD_LEN as u64 })?;
+        Ok(head.check(&fixed, meta).map(|()| head))
+    }
+
+    /// The first whole record behind a position that has none.
+    fn next_record(
+        &self,
+        file: &dyn DiskFile,
+        number: u32,
+        after: u64,
+        length: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let (mut window, mut meta) = (Vec::new(), Vec::new());
+        let mut start = (after + 1).next_multiple_of(8);
+        while start + HEAD_LEN as u64 <= length {
+            window.resize(SEARCH_BYTES.min((length - start) as usize), 0);
+            self.fill(file, &mut window, Place { segment: number, position: start })?;
+            for (index, chunk) in window.chunks(8).enumerate() {
+                let position = start + 8 * index as u64;
+                if chunk.starts_with(b"RTG1") && self.record_at(file, number, position, length, &mut meta)?.is_ok() {
+                    return Ok(Some(position));
+                }
+            }
+            start += window.len().next_multiple_of(8) as u64;
+        }
+        Ok(None)
+    }
+}
+
+/// The writing end of a cell's segments. One per cell.
+pub(crate) struct Log {
+    segments: Arc<Segments>,
+    template: SegmentHead,
+    current: Option<Current>,
+    next_number: u32,
+    buffer: Vec<u8>,
+}
+
+struct Current {
+    number: u32,
+    file: Arc<dyn DiskFile>,
+    /// Behind the last byte written.
+    tail: u64,
+    /// How far room is reserved.
+    reserved: u64,
+}
+
+impl Log {
+    /// Goes on behind the tail of the last segment if that is clean, else in a new one.
+    pub(crate) fn open(
+        segments: Arc<Segments>,
+        cell: u32,
+        store: [u8; 16],
+        last: Option<(u32, ScanEnd)>,
+    ) -> Result<Self, StoreError> {
+        let template = SegmentHead { number: 0, cell, store, created: 0 };
+        let next_number = segments.numbers()?.last().map_or(1, |n| n + 1);
+        let mut current = None;
+        if let Some((number, end)) = last
+            && end.clean
+            && end.tail < SEGMENT_BYTES
+            && end.tail >= SEGMENT_HEAD_LEN as u64
+        {
+            let file = segments.file(number)?;
+            let reserved = file.len().map_err(StoreError::io(segments.path(number)))?;
+            current = Some(Current { number, file, tail: end.tail, reserved });
+        }
+        Ok(Log { segments, template, current, next_number, buffer: Vec::new() })
+    }
+
+    /// Adds a record to what the next [`Log::commit`] makes durable and says where it will lie.
+    ///
+    /// # Errors
+    /// When a full segment cannot be finished or the next one cannot be made. Nothing of the batch may then be
+    /// acknowledged.
+    pub(crate) fn append(
+        &mut self,
+        kind: Kind,
+        digest: Digest,
+        payload: &Payload,
+        meta: &[u8],
+    ) -> Result<Place, StoreError> {
+        let length = HEAD_LEN as u64 + meta.len() as u64 + payload.stored.len() as u64 + 8;
+        let room = |c: &Current, buffered: usize| {
+            let used = c.tail + buffered as u64;
+            used + length <= SEGMENT_BYTES || used == SEGMENT_HEAD_LEN as u64
+        };
+        let current = match self.current.take() {
+            Some(current) if room(&current, self.buffer.len()) => self.current.insert(current),
+            full => {
+                self.current = full;
+                self.roll()?
+            }
+        };
+        let (number, tail) = (current.number, current.tail);
+        let position = encode_record(&mut self.buffer, tail, number, kind, digest, payload, meta);
+        Ok(Place { segment: number, position })
+    }
+
+    /// Writes and syncs everything appended. When it returns, those records survive a power loss.
+    ///
+    /// # Errors
+    /// What the system says; what of the batch is then in the segment is unknown, and the log must be opened again.
+    pub(crate) fn commit(&mut self) -> Result<Option<Place>, StoreError> {
+        let Some(current) = &mut self.current else { return Ok(None) };
+        let failed = || StoreError::io(self.segments.path(current.number));
+        if !self.buffer.is_empty() {
+            let end = current.tail + self.buffer.len() as u64;
+            if end > current.reserved {
+                let wanted = end.max((current.reserved + RESERVE_BYTES).min(SEGMENT_BYTES));
+                current.file.allocate(wanted).map_err(failed())?;
+                current.reserved = wanted;
+            }
+            current.file.write_all_at(&self.buffer, current.tail).map_err(failed())?;
+            current.file.sync_data().map_err(failed())?;
+            current.tail = end;
+            self.buffer.clear();
+            self.buffer.shrink_to(16 << 20);
+        }
+        Ok(Some(Place { segment: current.number, position: current.tail }))
+    }
+
+    /// Forgets what was appended and not committed.
+    pub(crate) fn abandon(&mut self) {
+        self.buffer.clear();
+    }
+
+    /// Gives back room that was reserved and not used.
+    pub(crate) fn trim(&mut self) -> Result<(), StoreError> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        if current.reserved > current.tail {
+            let failed = || StoreError::io(self.segments.path(current.number));
+            current.file.set_len(current.tail).map_err(failed())?;
+            current.file.sync_data().map_err(failed())?;
+            current.reserved = current.tail;
+        }
+        Ok(())
+    }
+
+    /// Finishes the current segment and begins the next.
+    fn roll(&mut self) -> Result<&mut Current, StoreError> {
+        self.commit()?;
+        self.trim()?;
+        let number = self.next_number;
+        self.next_number += 1;
+        let path = self.segments.path(number);
+        let disk = &self.segments.disk;
+        let file = disk.open(&path, true).map_err(StoreError::io(&path))?;
+        let head = SegmentHead { number, created: crate::now(), ..self.template };
+        let made = file
+            .allocate(RESERVE_BYTES)
+            .and_then(|()| file.write_all_at(&head.encode(), 0))
+            .and_then(|()| file.sync_data())
+            .and_then(|()| disk.sync_dir(&self.segments.dir));
+        if let Err(cause) = made {
+            // Nothing was acknowledged in it: a half-made segment may go. Should that fail too, opening skips it.
+            let _ = disk.remove(&path);
+            return Err(StoreError::Io { path, cause });
+        }
+        self.segments.files.write().unwrap_or_else(|e| e.into_inner()).insert(number, file.clone());
+        let tail = SEGMENT_HEAD_LEN as u64;
+        Ok(self.current.insert(Current { number, file, tail, reserved: RESERVE_BYTES }))
+    }
+}
+
+impl Segments {
+    /// The head of a segment file.
+    pub(crate) fn segment_head(&self, number: u32) -> Result<SegmentHead, StoreError> {
+        let file = self.file(number)?;
+        let place = Place { segment: number, position: 0 };
+        let mut bytes = [0; SEGMENT_HEAD_LEN];
+        self.fill(&*file, &mut bytes, place)?;
+        let head = SegmentHead::decode(&bytes).map_err(|why| StoreError::Corrupt { place, why })?;
+        if head.number == number { Ok(head) } else { Err(StoreError::Corrupt { place, why: RecordError::Misplaced }) }
+    }
+}
