@@ -2,13 +2,31 @@
 //! names, addresses).
 //!
 //! Nothing here does I/O, knows a database or a protocol. Bad mail is not an error: every function takes any bytes.
+//! Functions that look into a message take it in *CRLF form*, as [`to_crlf`] gives it.
 
 mod address;
+mod canonical;
+mod damage;
+mod date;
 mod digest;
+mod encoded_word;
+mod eol;
 mod flags;
+pub mod header;
+mod lines;
 mod mailbox_name;
+mod recipients;
+mod twins;
+pub mod utf7;
 
 pub use address::{Address, AddressError};
+pub use canonical::{Examined, canonical, examine};
+pub use damage::{DamageKind, damage_of, is_beginning_of};
+pub use date::parse_date;
 pub use digest::{Digest, Identity, ParseHashError};
+pub use encoded_word::decoded_header;
+pub use eol::{push_crlf, to_crlf, to_lf};
 pub use flags::{Flags, Keyword, KeywordError};
 pub use mailbox_name::{MailboxName, MailboxNameError, SpecialUse};
+pub use recipients::{Evidence, recipients};
+pub use twins::near_twins;
