@@ -1,0 +1,188 @@
+//! SQLite: opening, pragmas, migrations, and the checks that the engine itself can do.
+
+use crate::error::DirectoryError;
+use crate::sql::migration;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use sha2::{Digest, Sha256};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// The first SQLite without the WAL-reset race.
+const OLDEST_SQLITE: i32 = 3_051_003;
+/// Marks the file as ours (`PRAGMA application_id`): "RDir".
+const APPLICATION_ID: i32 = 0x5244_6972;
+/// How long a statement waits for another process that writes (a backup, a shell).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Prepared statements kept per connection: more than there are statements.
+const STATEMENT_CACHE: usize = 160;
+
+/// A numbered step of the schema. A released one is never edited: its checksum is in every database.
+struct Migration {
+    number: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] = &[Migration { number: 1, name: "directory", sql: include_str!("0001_directory.sql") }];
+
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
+    number INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+) STRICT";
+
+/// Opens the connection that writes, makes the file where there is none, and brings the schema up to date.
+pub(crate) fn open_writer(path: &Path, vfs: Option<&str>, now: i64) -> Result<Connection, DirectoryError> {
+    check_version(rusqlite::version_number())?;
+    if vfs.is_none() {
+        create_private(path)?;
+    }
+    let opened = |source| DirectoryError::Open { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = connect(path, flags, vfs).map_err(opened)?;
+    check_ours(&connection, path)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(opened)?;
+    if mode != "wal" {
+        return Err(DirectoryError::NoWal { path: path.to_owned(), mode });
+    }
+    // FULL: an account change is on the disk when the call returns. Secure delete: a forgotten hash is overwritten.
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")
+        .map_err(opened)?;
+    migrate(&mut connection, now)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(crate) fn open_reader(path: &Path, vfs: Option<&str>) -> Result<Connection, DirectoryError> {
+    let opened = |source| DirectoryError::Open { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(path, flags, vfs).map_err(opened)?;
+    // Read-only by pragma: a connection opened read-only could not recover the log after a crash.
+    connection.execute_batch("PRAGMA query_only = ON;").map_err(opened)?;
+    Ok(connection)
+}
+
+/// Begins a transaction that writes, at once, so that it never fails half way for a lock.
+pub(crate) fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+/// Runs the migrations that a database has not seen, all in one transaction.
+pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), DirectoryError> {
+    let known = MIGRATIONS.last().map_or(0, |m| m.number);
+    // One process after the other: the second finds the work done.
+    let transaction = begin(connection)?;
+    transaction.execute_batch(LEDGER)?;
+    let applied = transaction
+        .prepare(migration::LIST)?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
+    if let Some((found, _)) = applied.last().filter(|(number, _)| *number > known) {
+        return Err(DirectoryError::NewerSchema { found: *found, known });
+    }
+    for (position, (number, checksum)) in applied.iter().enumerate() {
+        let ours = MIGRATIONS.get(position).filter(|m| m.number == *number && checksum_of(m) == *checksum);
+        if ours.is_none() {
+            return Err(DirectoryError::ChangedMigration { number: *number });
+        }
+    }
+    for step in &MIGRATIONS[applied.len()..] {
+        transaction.execute_batch(step.sql)?;
+        transaction.execute(migration::INSERT, params![step.number, step.name, checksum_of(step), now])?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(transaction.commit()?)
+}
+
+/// What the engine finds wrong with the file: pages, indexes, references.
+pub(crate) fn engine_problems(connection: &Connection) -> rusqlite::Result<Vec<(&'static str, String)>> {
+    let mut problems = Vec::new();
+    let mut statement = connection.prepare("PRAGMA integrity_check")?;
+    for line in statement.query_map([], |row| row.get::<_, String>(0))? {
+        let line = line?;
+        if line != "ok" {
+            problems.push(("integrity", line));
+        }
+    }
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    for row in statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?)))? {
+        let (table, parent) = row?;
+        problems.push(("references", format!("a row of {table} names a row of {parent} that is not there")));
+    }
+    Ok(problems)
+}
+
+fn connect(path: &Path, flags: OpenFlags, vfs: Option<&str>) -> rusqlite::Result<Connection> {
+    let connection = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs)?,
+        None => Connection::open_with_flags(path, flags)?,
+    };
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+fn check_version(number: i32) -> Result<(), DirectoryError> {
+    if number < OLDEST_SQLITE { Err(DirectoryError::OldSqlite { found: rusqlite::version() }) } else { Ok(()) }
+}
+
+/// Refuses the database of another program; an empty file is nobody's.
+fn check_ours(connection: &Connection, path: &Path) -> Result<(), DirectoryError> {
+    let opened = |source| DirectoryError::Open { path: path.to_owned(), source };
+    let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(opened)?;
+    let tables: i64 =
+        connection.query_row("SELECT COUNT(*) FROM sqlite_master", [], |row| row.get(0)).map_err(opened)?;
+    if id == APPLICATION_ID || tables == 0 { Ok(()) } else { Err(DirectoryError::Foreign { path: path.to_owned() }) }
+}
+
+/// Makes the file for its owner alone, since it holds password hashes (SQLite gives its log the same mode), and its
+/// name durable.
+fn create_private(path: &Path) -> Result<(), DirectoryError> {
+    let failed = |source| DirectoryError::Create { path: path.to_owned(), source };
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(failed(error)),
+        Ok(file) => file.sync_all().map_err(failed)?,
+    }
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed)
+}
+
+fn checksum_of(migration: &Migration) -> String {
+    Sha256::digest(migration.sql).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_sqlite_is_late_enough_and_an_older_one_is_refused() {
+        assert!(check_version(rusqlite::version_number()).is_ok());
+        assert!(matches!(check_version(3_051_002), Err(DirectoryError::OldSqlite { .. })));
+    }
+
+    #[test]
+    fn what_is_written_is_synced_checked_and_wiped() {
+        let place = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = place.path().join("directory.db");
+        let writer = open_writer(&path, None, 0).expect("a new directory opens");
+        let number = |pragma: &str| {
+            writer.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).expect("the pragma has a value")
+        };
+        assert_eq!((number("synchronous"), number("foreign_keys"), number("secure_delete")), (2, 1, 1));
+        let reader = open_reader(&path, None).expect("it opens for reading");
+        assert!(reader.execute("DELETE FROM domain", []).is_err(), "a reader cannot write");
+    }
+
+    #[test]
+    fn migrations_are_numbered_from_one_without_a_gap() {
+        for (position, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(usize::try_from(migration.number), Ok(position + 1), "{}", migration.name);
+        }
+    }
+}
