@@ -4,6 +4,26 @@
 //! It only reads; it knows no store. Whatever it finds that it cannot read, or that is no message, is a listed
 //! [`Item`] or a [`Notice`], never silently left out (`RULES.md` G8 and section 9).
 
+pub mod csv_accounts;
+mod description;
+mod detect;
+mod domains;
+mod heap;
+mod layout;
+mod maildir;
+pub mod mbox;
+mod mbox_tree;
+pub mod passwd;
+mod root;
+mod sieve;
+mod tree;
+pub mod uidlist;
+pub mod virtual_map;
+
+pub use description::{Description, Format};
+pub use detect::describe;
+pub use tree::open;
+
 use message::{Address, Flags, Keyword, MailboxName, SpecialUse};
 use std::path::PathBuf;
 
@@ -166,6 +186,9 @@ pub struct Item {
     pub stamp: Stamp,
     /// The size that the format promises for the bytes (`,S=` of a Maildir name), if any: shorter bytes are damaged.
     pub promised_size: Option<u64>,
+    /// The size that the format promises for the bytes with every line ending written CRLF (`,W=`), if any. Bytes that
+    /// keep this promise are whole even where `promised_size` is contradicted.
+    pub promised_crlf_size: Option<u64>,
     /// What was mended or looks wrong about this item (`RULES.md 9.4`), in words, with the rule's number.
     pub notices: Vec<Notice>,
 }

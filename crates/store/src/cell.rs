@@ -11,8 +11,8 @@ use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::index::{rows, sqlite};
 use crate::manifest::{AccountState, MailboxState, Manifest};
-use crate::segment::log::{Found, Log, ScanEnd, Segments};
-use crate::segment::record::{self, Codec, Head, Kind, Payload, SEGMENT_HEAD_LEN};
+use crate::segment::log::{Found, Log, ScanEnd, Segments, write_file_again};
+use crate::segment::record::{self, Codec, Head, Kind, MAX_META_LEN, Payload, SEGMENT_HEAD_LEN};
 use crate::types::{
     Account, AccountId, Blob, BlobId, Item, LIVE, LineageId, Mailbox, MailboxId, Message, NewMailbox, Origin, Place,
     Traits,
@@ -32,9 +32,14 @@ const ZSTD_LEVEL: i32 = 1;
 const MANIFEST_ZSTD_LEVEL: i32 = 3;
 /// Idle readers kept open.
 const IDLE_READERS: usize = 4;
+const INDEX: &str = "index.sqlite";
 const TAIL: &str = "tail";
-/// Before the address of a live account whose removal the segments have yet to be told.
+/// Before the key of an address that no live account has any more, which the segments have yet to be told.
 const REMOVED: &str = "removed ";
+/// Before segment and position of a stretch that could not be taken into the index, and was reported as that.
+const LEFT: &str = "left ";
+/// More than the fixed fields and the numbers of a delivery's meta take.
+const META_ROOM: usize = 512;
 
 /// A slice of accounts with its own index and segments: the unit of failure, backup and parallel work.
 pub struct Cell {
@@ -60,7 +65,7 @@ struct Writer {
     db: Connection,
     log: Log,
     cell: u32,
-    store: [u8; 16],
+    wal: PathBuf,
     /// Something failed half-way: what is in segment and index must be compared before anything else is written.
     failed: bool,
 }
@@ -165,16 +170,28 @@ impl Cell {
         let segment_dir = dir.join("segments");
         options.disk.create_dir_all(&segment_dir).map_err(StoreError::io(&segment_dir))?;
         let segments = Arc::new(Segments::new(options.disk.clone(), segment_dir));
-        let db = sqlite::open_writer(&dir.join("index.sqlite"), options.vfs.as_deref())?;
+        segments.sync_names()?;
+        let index = dir.join(INDEX);
+        let wal = sqlite::wal_path(&index);
+        // Before anything is believed that stands in it: see `Segments::write_again`.
+        write_file_again(&*options.disk, &wal)?;
+        let db = sqlite::open_writer(&index, options.vfs.as_deref(), segments.numbers()?.is_empty())?;
         options.disk.sync_dir(dir).map_err(StoreError::io(dir))?;
         let CellOptions { number, store, vfs, .. } = options;
         let mut findings = Vec::new();
         let end = catch_up(&db, &segments, number, Replay::Deliveries, &mut findings)?;
         let log = Log::open(segments.clone(), number, store, end)?;
-        let writer = Mutex::new(Writer { db, log, cell: number, store, failed: false });
+        let writer = Mutex::new(Writer { db, log, cell: number, wal, failed: false });
         let (waiting, readers) = (Mutex::default(), Mutex::default());
         let cell = Cell { number, dir: dir.to_owned(), vfs, segments, writer, waiting, readers };
-        cell.flush_manifests()?;
+        match cell.flush_manifests() {
+            // What is there can be read for all that.
+            Err(full) if full.is_disk_full() => {
+                let text = format!("the segments could not be told of every account: {full}");
+                findings.push(Finding { cell: number, text });
+            }
+            flushed => flushed?,
+        }
         Ok((cell, findings))
     }
 
@@ -200,7 +217,7 @@ impl Cell {
         let idle = lock(&self.readers).pop();
         let mut db = match idle {
             Some(db) => db,
-            None => sqlite::open_reader(&self.dir.join("index.sqlite"), self.vfs.as_deref())?,
+            None => sqlite::open_reader(&self.dir.join(INDEX), self.vfs.as_deref())?,
         };
         let tx = db.transaction()?;
         let result = body(&View { db: &tx, segments: &self.segments });
@@ -220,6 +237,17 @@ impl Cell {
         let mut writer = self.ready_writer()?;
         let segments = &self.segments;
         writer.transact(true, |db| body(&Tx { view: View { db, segments } }))
+    }
+
+    /// As [`Cell::write`], but a power loss may take the change back, together with everything that came after it in
+    /// this cell's index and is no delivery. For work that is done again when it is found undone (staging).
+    ///
+    /// # Errors
+    /// As [`Cell::write`].
+    pub fn write_unsynced<T>(&self, body: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        let mut writer = self.ready_writer()?;
+        let segments = &self.segments;
+        writer.transact(false, |db| body(&Tx { view: View { db, segments } }))
     }
 
     /// Puts messages into mailboxes: all of them or none. When it returns, they survive a power loss.
@@ -245,6 +273,20 @@ impl Cell {
         }
         drop(writer);
         lock(&ticket.done).take().unwrap_or(Err(StoreError::Stopped))
+    }
+
+    /// Makes everything that was ever written to the cell durable.
+    ///
+    /// # Errors
+    /// Those of the disk and of the index.
+    pub fn sync(&self) -> Result<()> {
+        // Only a commit with changes syncs the index's log, and it syncs all of it.
+        let mut writer = self.ready_writer()?;
+        writer.transact(true, |db| rows::set_note(db, "synced", &crate::now().to_string()))
+    }
+
+    pub(crate) fn copy_index(&self, to: &Path) -> Result<()> {
+        sqlite::copy(&self.dir.join(INDEX), self.vfs.as_deref(), to)
     }
 
     /// What the cell knows of bytes with this digest: they need not be stored again.
@@ -279,26 +321,23 @@ impl Cell {
         }
         let mut writer = self.ready_writer()?;
         let accounts = rows::accounts(&writer.db, Some(lineage))?;
-        writer.transact(true, |db| {
-            for account in &accounts {
-                rows::delete_account(db, account.id)?;
-            }
-            Ok(())
-        })?;
         if accounts.is_empty() {
             return Ok(());
         }
+        // The segments first: stopped in between, the index still has it, and it is forgotten again.
         let meta = lineage.0.to_le_bytes();
         let digest = Digest::from(blake3::hash(&[]));
-        writer.append_other(|log| log.append(Kind::Forget, digest, &Payload::elsewhere(0), &meta).map(|_| ()))
+        writer.append_other(|log| log.append(Kind::Forget, digest, &Payload::elsewhere(0), &meta).map(|_| ()))?;
+        writer.transact(true, |db| accounts.iter().try_for_each(|account| rows::delete_account(db, account.id)))
     }
 
     /// Gives back reserved room and writes the WAL back: the store is about to be left alone.
     pub(crate) fn settle(&self) -> Result<()> {
         let mut writer = self.ready_writer()?;
         writer.log.trim()?;
-        writer.db.execute_batch("PRAGMA wal_checkpoint(PASSIVE)")?;
-        Ok(())
+        let written = sqlite::write_back(&writer.db);
+        writer.failed = written.is_err();
+        written
     }
 
     /// The writer, after it has made good what a failure left.
@@ -319,14 +358,15 @@ fn fail_all(group: &[Arc<Ticket>], error: StoreError) {
 }
 
 impl Writer {
-    fn recover(&mut self, segments: &Arc<Segments>) -> Result<()> {
+    fn recover(&mut self, segments: &Segments) -> Result<()> {
         if !self.db.is_autocommit() {
             self.db.execute_batch("ROLLBACK")?;
         }
+        self.log.recover()?;
+        // A failed sync of the WAL may have left a hole in it, behind which nothing would survive.
+        write_file_again(segments.disk(), &self.wal)?;
         let mut findings = Vec::new();
         catch_up(&self.db, segments, self.cell, Replay::Deliveries, &mut findings)?;
-        // Never behind what a failed write may have left: a new segment.
-        self.log = Log::open(segments.clone(), self.cell, self.store, None)?;
         self.failed = false;
         Ok(())
     }
@@ -336,30 +376,41 @@ impl Writer {
             sqlite::full_sync(&self.db, true)?;
         }
         self.failed = true;
+        let mut commit_failed = false;
         let result = (|| {
             let tx = rusqlite::Transaction::new(&mut self.db, rusqlite::TransactionBehavior::Immediate)?;
             match body(&tx) {
-                Ok(value) => tx.commit().map(|()| value).map_err(StoreError::from),
+                Ok(value) => {
+                    let committed = tx.commit();
+                    commit_failed = committed.is_err();
+                    Ok(committed.map(|()| value)?)
+                }
                 Err(error) => tx.rollback().map_err(StoreError::from).and(Err(error)),
             }
         })();
-        // A transaction that was rolled back whole leaves nothing to make good.
-        self.failed = !self.db.is_autocommit();
+        // A transaction that was rolled back whole leaves nothing to make good, unless it was at the disk already.
+        self.failed = commit_failed || !self.db.is_autocommit();
+        self.write_back();
         if durable {
             sqlite::full_sync(&self.db, false)?;
         }
         result
     }
 
+    /// Writes the WAL back when that is due. A failure fails nobody: what was committed is in the WAL.
+    fn write_back(&mut self) {
+        if !self.failed && sqlite::write_back_if_due(&self.db).is_err_and(|e| !e.is_disk_full()) {
+            self.failed = true;
+        }
+    }
+
     fn deliver(&mut self, group: &[Arc<Ticket>]) {
         self.failed = true;
         match self.try_deliver(group) {
             Ok(()) => self.failed = false,
-            Err(error) => {
-                self.log.abandon();
-                fail_all(group, error);
-            }
+            Err(error) => fail_all(group, error),
         }
+        self.write_back();
     }
 
     fn try_deliver(&mut self, group: &[Arc<Ticket>]) -> Result<()> {
@@ -478,6 +529,7 @@ impl Batch {
     /// Checks a ticket's deliveries before anything of it is written.
     fn admit(&mut self, db: &Connection, deliveries: &[Delivery]) -> Result<Vec<Admitted>> {
         let mut next: HashMap<(AccountId, MailboxId), u32> = HashMap::new();
+        let mut taken: HashMap<(AccountId, MailboxId, u32), Digest> = HashMap::new();
         let mut admitted = Vec::with_capacity(deliveries.len());
         for d in deliveries {
             let at = (d.account, d.mailbox);
@@ -490,6 +542,10 @@ impl Batch {
                     empty.insert(Slot { account, mailbox: found.ok_or_else(missing)? })
                 }
             };
+            if meta_bound(slot, d) > MAX_META_LEN {
+                let text = format!("a delivery to mailbox {} of account {} has too many keywords", at.1.0, at.0.0);
+                return Err(StoreError::Caller(text));
+            }
             let digest = d.message.digest;
             if !self.blobs.contains_key(&digest) {
                 match rows::blob_by_digest(db, &digest)? {
@@ -503,7 +559,8 @@ impl Batch {
             if uid == 0 || uid == u32::MAX {
                 return Err(StoreError::Caller(format!("mailbox {} of account {} has no UIDs left", at.1.0, at.0.0)));
             }
-            let there = match self.taken.get(&(at.0, at.1, uid)) {
+            let name = (at.0, at.1, uid);
+            let there = match taken.get(&name).or_else(|| self.taken.get(&name)) {
                 Some(digest) => Some(*digest),
                 None => match rows::message(db, at.0, at.1, uid)? {
                     Some(row) => rows::blob_by_id(db, row.blob)?.map(|b| b.digest),
@@ -516,7 +573,12 @@ impl Batch {
                     let text = format!("UID {uid} of mailbox {} of account {} is taken", at.1.0, at.0.0);
                     return Err(StoreError::Caller(text));
                 }
+                None if uid < slot.mailbox.uidnext && rows::is_expunged(db, at.0, at.1, uid)? => {
+                    let text = format!("UID {uid} of mailbox {} of account {} is expunged", at.1.0, at.0.0);
+                    return Err(StoreError::Caller(text));
+                }
                 None => {
+                    taken.insert(name, digest);
                     *uidnext = (*uidnext).max(uid + 1);
                     admitted.push(Admitted::At(uid));
                 }
@@ -539,8 +601,10 @@ impl Batch {
             let p = &d.message;
             let slot = self.slots.get_mut(&(d.account, d.mailbox)).expect("admitted deliveries have a slot");
             let live = slot.account.lineage == LIVE;
-            if live {
+            if counts(slot.account.lineage, d.traits) {
                 slot.mailbox.uidnext = slot.mailbox.uidnext.max(uid + 1);
+            }
+            if live {
                 slot.mailbox.highest_modseq += 1;
             }
             let modseq = if live { slot.mailbox.highest_modseq } else { 0 };
@@ -604,6 +668,19 @@ impl Batch {
     }
 }
 
+/// Whether a message's UID is one that UIDNEXT must be above: not one that staging made up.
+fn counts(lineage: LineageId, traits: Traits) -> bool {
+    lineage == LIVE || !traits.contains(Traits::UID_MADE_UP)
+}
+
+/// At least the length of a delivery's meta.
+fn meta_bound(slot: &Slot, d: &Delivery) -> usize {
+    let keywords: usize = d.keywords.iter().map(|k| k.as_str().len() + 1).sum();
+    let item = d.item.as_ref().map_or(0, |(_, _, o)| o.path.len() + o.mended.as_ref().map_or(0, String::len));
+    let names = slot.account.address.len() + slot.mailbox.name.as_str().len() + d.uidl.as_ref().map_or(0, String::len);
+    META_ROOM + names + keywords + item
+}
+
 fn blob_of(meta: &record::Delivery, digest: Digest, size_bytes: u64, place: Place) -> Blob {
     let record::Delivery { identity, message_id, first_field, .. } = *meta;
     Blob { id: BlobId(0), digest, identity, message_id, first_field, size_bytes, place }
@@ -637,6 +714,9 @@ pub(crate) enum Replay {
 }
 
 /// Brings an index up to the end of the segments. Returns where they end.
+///
+/// # Errors
+/// Those of the disk and of the index; damage is a finding.
 pub(crate) fn catch_up(
     db: &Connection,
     segments: &Segments,
@@ -645,45 +725,88 @@ pub(crate) fn catch_up(
     findings: &mut Vec<Finding>,
 ) -> Result<Option<(u32, ScanEnd)>> {
     let from = tail(db)?;
-    let mut end = None;
+    let mut end = from.map(|f| (f.segment, ScanEnd { tail: f.position, clean: false }));
     let mut note = |text: String| findings.push(Finding { cell, text });
     let tx = rusqlite::Transaction::new_unchecked(db, rusqlite::TransactionBehavior::Immediate)?;
-    for number in segments.numbers()? {
-        if from.is_some_and(|f| number < f.segment) {
-            continue;
-        }
+    let numbers = segments.numbers()?;
+    if let Some(from) = from.filter(|f| !numbers.contains(&f.segment)) {
+        note(format!("segment {:08x} is missing; the index knows it up to {}", from.segment, from.position));
+    }
+    for number in numbers.into_iter().filter(|n| from.is_none_or(|f| *n >= f.segment)) {
         let start = from.filter(|f| f.segment == number).map_or(SEGMENT_HEAD_LEN as u64, |f| f.position);
-        match segments.segment_head(number) {
-            Ok(head) if head.cell == cell => {}
+        let head = match segments.segment_head(number) {
+            Ok(head) if head.cell == cell => Ok(()),
             Ok(head) => {
                 note(format!("segment {number:08x} belongs to cell {}, and was left alone", head.cell));
                 continue;
             }
-            // Made and never synced: nothing in it was acknowledged. A damaged head does not hide records either way.
-            Err(StoreError::Corrupt { why, .. }) => note(format!("segment {number:08x}: its head is damaged ({why})")),
+            Err(StoreError::Corrupt { why, .. }) => Err(why),
             Err(error) => return Err(error),
-        }
-        let scanned = segments.scan(number, start, |found| {
-            match found {
+        };
+        let mut scanned = segments.scan(number, start, |found| {
+            let (from, to, text) = match found {
                 Found::Record(head, meta) => {
                     let place = Place { segment: number, position: head.position };
-                    if let Some(text) = replay_record(&tx, segments, place, head, meta, replay)? {
-                        note(format!("segment {number:08x} at {}: {text}", head.position));
-                    }
+                    let Some(text) = replay_record(&tx, segments, place, head, meta, replay)? else { return Ok(()) };
+                    note(format!("segment {number:08x} at {}: {text}", head.position));
+                    (head.position, head.position + head.total_len(), text)
                 }
                 Found::Damaged(from, to, why) => {
                     note(format!("segment {number:08x} from {from} to {to}: {why}; that stretch was stepped over"));
+                    (from, to, why.to_string())
                 }
-            }
-            Ok(())
+            };
+            rows::set_note(&tx, &format!("{LEFT}{number} {from}"), &format!("{to} {text}"))
         })?;
+        if let Err(why) = head {
+            if scanned == (ScanEnd { tail: SEGMENT_HEAD_LEN as u64, clean: true }) && replay == Replay::Deliveries {
+                // Made and never used: its maker was stopped before the head was written.
+                segments.remove(number)?;
+                continue;
+            }
+            // A damaged head does not hide records, but no more are put behind it.
+            note(format!("segment {number:08x}: its head is damaged ({why})"));
+            scanned.clean = false;
+        }
+        let written = if replay == Replay::Deliveries { start } else { scanned.tail };
+        segments.write_again(number, written, scanned.tail)?;
         end = Some((number, scanned));
     }
-    if let Some((segment, scanned)) = end {
+    if let Some((segment, scanned)) = end
+        && from != Some(Place { segment, position: scanned.tail })
+    {
         set_tail(&tx, Place { segment, position: scanned.tail })?;
     }
     tx.commit()?;
     Ok(end)
+}
+
+/// Stretches of segments that could not be taken into the index and were reported as that: segment, from, to.
+pub(crate) fn left_over(db: &Connection) -> Result<Vec<(u32, u64, u64)>> {
+    let parse = |name: &str, value: &str| {
+        let (segment, from) = name.strip_prefix(LEFT)?.split_once(' ')?;
+        let (to, _) = value.split_once(' ')?;
+        Some((segment.parse().ok()?, from.parse().ok()?, to.parse().ok()?))
+    };
+    let notes = rows::notes_like(db, LEFT)?;
+    let parsed = notes.iter().map(|(n, v)| parse(n, v).ok_or_else(|| StoreError::BadRow(format!("note {n:?}"))));
+    parsed.collect()
+}
+
+/// Gives every live account that has none an INBOX: segments alone do not tell of one without mail.
+pub(crate) fn make_inboxes(db: &Connection) -> Result<()> {
+    for account in rows::accounts(db, Some(LIVE))? {
+        if !rows::mailboxes(db, account.id)?.iter().any(|m| m.name.is_inbox()) {
+            let new = NewMailbox { uidvalidity: Some(fresh_uidvalidity(db, account.id)?), ..inbox() };
+            rows::put_mailbox(db, account.id, rows::next_mailbox_id(db, account.id)?, &new)?;
+        }
+    }
+    Ok(())
+}
+
+fn fresh_uidvalidity(db: &Connection, account: AccountId) -> Result<u32> {
+    let now = u32::try_from(crate::now()).unwrap_or(u32::MAX - 1);
+    Ok(now.max(rows::max_uidvalidity(db, account)?.saturating_add(1)))
 }
 
 /// Takes one record into the index; gives a text when it cannot be taken.
@@ -695,20 +818,21 @@ fn replay_record(
     meta: &[u8],
     replay: Replay,
 ) -> Result<Option<String>> {
+    let whole = segments.payload_is_whole(head)?;
     match head.kind {
         Kind::Delivery => match record::Delivery::decode(meta) {
-            Ok(delivery) => replay_delivery(db, place, head, delivery, replay),
+            Ok(delivery) => replay_delivery(db, place, head, delivery, whole, replay),
             Err(_) => Ok(Some("its description is malformed".into())),
         },
+        _ if !whole => Ok(Some(record::RecordError::PayloadChecksum.to_string())),
         Kind::Manifest | Kind::Forget if replay == Replay::Deliveries => Ok(None),
         Kind::Forget => {
-            let Ok(lineage) = meta.try_into().map(i64::from_le_bytes) else {
+            let lineage = meta.try_into().map(|bytes| LineageId(i64::from_le_bytes(bytes)));
+            let Some(lineage) = lineage.ok().filter(|l| *l != LIVE) else {
                 return Ok(Some("its description is malformed".into()));
             };
-            for account in rows::accounts(db, Some(LineageId(lineage)).filter(|l| *l != LIVE))? {
-                if account.lineage == LineageId(lineage) {
-                    rows::delete_account(db, account.id)?;
-                }
+            for account in rows::accounts(db, Some(lineage))? {
+                rows::delete_account(db, account.id)?;
             }
             Ok(None)
         }
@@ -740,39 +864,41 @@ fn replay_delivery(
     place: Place,
     head: &Head,
     d: record::Delivery,
+    whole: bool,
     replay: Replay,
 ) -> Result<Option<String>> {
     let lineage = LineageId(d.lineage);
     let blob = match rows::blob_by_digest(db, &head.digest)? {
-        Some(blob) => blob.id,
+        Some(blob) => Ok(blob.id),
         None if head.codec == Codec::Elsewhere && head.raw_len > 0 => {
-            return Ok(Some(format!("its bytes {} are not in the cell", head.digest)));
+            Err(format!("its bytes {} are not in the cell", head.digest))
         }
-        None => rows::insert_blob(db, &blob_of(&d, head.digest, head.raw_len, place))?,
+        None if !whole => Err(record::RecordError::PayloadChecksum.to_string()),
+        None => Ok(rows::insert_blob(db, &blob_of(&d, head.digest, head.raw_len, place))?),
     };
     // Catching up, an account that is gone was removed on purpose: a removal is durable in the index at once.
     let gone = rows::account(db, lineage, &d.address.to_lowercase())?.is_none();
     if gone && replay == Replay::Deliveries {
-        return Ok(None);
+        return Ok(blob.err());
     }
     let account = find_or_make_account(db, lineage, d.account, &d.address)?;
     let boxes = rows::mailboxes(db, account)?;
-    let by_id = boxes.iter().find(|m| m.id.0 == d.mailbox);
-    let mailbox = match by_id.or_else(|| boxes.iter().find(|m| m.name == d.mailbox_name)) {
-        Some(found) => found.id,
-        None if replay == Replay::Deliveries => return Ok(None),
-        None => {
-            let made = NewMailbox {
-                name: d.mailbox_name.clone(),
-                uidvalidity: d.uidvalidity,
-                uidnext: 1,
-                highest_modseq: 0,
-                special_use: None,
-                subscribed: true,
-            };
-            rows::put_mailbox(db, account, MailboxId(d.mailbox), &made)?;
-            MailboxId(d.mailbox)
+    let mailbox = match replay {
+        Replay::Deliveries => {
+            let by_id = boxes.iter().find(|m| m.id.0 == d.mailbox);
+            match by_id.or_else(|| boxes.iter().find(|m| m.name == d.mailbox_name)) {
+                Some(found) => found.id,
+                None => return Ok(blob.err()),
+            }
         }
+        Replay::Everything => find_or_make_mailbox(db, account, &boxes, &d)?,
+    };
+    // Also without its bytes: the UID may have been served, and must not come to name another message.
+    let uidnext = if counts(lineage, Traits(d.traits)) { d.uid.saturating_add(1) } else { 1 };
+    rows::raise_mailbox(db, account, mailbox, uidnext, d.modseq)?;
+    let blob = match blob {
+        Ok(blob) => blob,
+        Err(text) => return Ok(Some(text)),
     };
     if let Some(there) = rows::message(db, account, mailbox, d.uid)? {
         let same = there.blob == blob;
@@ -783,16 +909,55 @@ fn replay_delivery(
     if let Some((number, kind, origin)) = d.item {
         rows::put_item(db, account, number, &staged_item(kind, origin, mailbox, d.uid))?;
     }
-    let made_up = Traits(d.traits).contains(Traits::UID_MADE_UP);
-    rows::raise_mailbox(db, account, mailbox, if made_up { 1 } else { d.uid + 1 }, d.modseq)?;
     Ok(None)
+}
+
+/// The mailbox that a delivery went to, as far as the segments tell. One number and one UIDVALIDITY is one mailbox; a
+/// name alone is not, since it may have been given to another after a removal or a renaming.
+fn find_or_make_mailbox(
+    db: &Connection,
+    account: AccountId,
+    boxes: &[Mailbox],
+    d: &record::Delivery,
+) -> Result<MailboxId> {
+    let same = |m: &&Mailbox| m.uidvalidity == d.uidvalidity;
+    let free = |name: &MailboxName| boxes.iter().all(|m| m.name != *name);
+    let by_id = boxes.iter().find(|m| m.id.0 == d.mailbox);
+    if let Some(found) = by_id.filter(same) {
+        if free(&d.mailbox_name) {
+            rows::put_mailbox(
+                db,
+                account,
+                found.id,
+                &NewMailbox { name: d.mailbox_name.clone(), ..new_mailbox(found) },
+            )?;
+        }
+        return Ok(found.id);
+    }
+    if let Some(found) = boxes.iter().filter(same).find(|m| m.name == d.mailbox_name) {
+        return Ok(found.id);
+    }
+    let id = match by_id {
+        None => MailboxId(d.mailbox),
+        Some(_) => rows::next_mailbox_id(db, account)?,
+    };
+    let beside = format!("{} ({})", d.mailbox_name, d.uidvalidity.unwrap_or(0));
+    let names = std::iter::once(beside).chain((id.0..).map(|n| format!("Recovered {n}")));
+    let name = std::iter::once(d.mailbox_name.clone()).chain(names.flat_map(|n| MailboxName::new(&n))).find(free);
+    let name = name.expect("an account has fewer mailboxes than there are numbers");
+    let made = NewMailbox { name, uidvalidity: d.uidvalidity, ..inbox() };
+    rows::put_mailbox(db, account, id, &made)?;
+    Ok(id)
 }
 
 fn replay_manifest(db: &Connection, manifest: Manifest) -> Result<Option<String>> {
     let account = find_or_make_account(db, LIVE, manifest.account, &manifest.address)?;
     match manifest.state {
         None => rows::delete_account(db, account).map(|()| None),
-        Some(state) => put_state(db, account, &state),
+        Some(state) => {
+            rows::set_address(db, account, &manifest.address.to_lowercase(), &manifest.address)?;
+            put_state(db, account, &state)
+        }
     }
 }
 
@@ -878,6 +1043,14 @@ impl View<'_> {
         each: impl FnMut(Message, Blob) -> Result<()>,
     ) -> Result<()> {
         rows::for_each_message(self.db, account, mailbox, each)
+    }
+
+    /// One message of a mailbox.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn message(&self, account: AccountId, mailbox: MailboxId, uid: u32) -> Result<Option<Message>> {
+        rows::message(self.db, account, mailbox, uid)
     }
 
     /// UIDs of a mailbox that are gone: UID, modification sequence of that, identity.
@@ -1001,10 +1174,27 @@ impl Tx<'_> {
         if self.account(lineage, address)?.is_some() {
             return Err(StoreError::Caller(format!("there is an account {address} already")));
         }
+        let account = rows::insert_account(self.db, None, lineage, address.key(), address.as_str())?;
         if lineage == LIVE {
-            rows::delete_note(self.db, &format!("{REMOVED}{address}"))?;
+            self.takes_over(account, address)?;
         }
-        rows::insert_account(self.db, None, lineage, address.key(), address.as_str())
+        Ok(account)
+    }
+
+    /// What the segments still hold of an earlier account at an address must not come back with the new one: instead
+    /// of the removal they are told the state of the new account.
+    fn takes_over(&self, account: AccountId, address: &Address) -> Result<()> {
+        let removed = format!("{REMOVED}{}", address.key());
+        if rows::note(self.db, &removed)?.is_some() {
+            rows::delete_note(self.db, &removed)?;
+            rows::set_manifest_due(self.db, account, true)?;
+        }
+        Ok(())
+    }
+
+    fn note_removal(&self, account: &Account) -> Result<()> {
+        let removed = format!("{REMOVED}{}", account.address.to_lowercase());
+        rows::set_note(self.db, &removed, &account.id.0.to_string())
     }
 
     /// Gives an account another address, or another spelling of it.
@@ -1012,7 +1202,14 @@ impl Tx<'_> {
     /// # Errors
     /// Those of the index, also when the address is taken.
     pub fn set_address(&self, account: AccountId, address: &Address) -> Result<()> {
-        rows::set_address(self.db, account, address.key(), address.as_str())
+        let old = rows::account_by_id(self.db, account)?.filter(|a| a.lineage == LIVE);
+        rows::set_address(self.db, account, address.key(), address.as_str())?;
+        if let Some(old) = old.filter(|a| a.address.to_lowercase() != address.key()) {
+            self.note_removal(&old)?;
+            self.takes_over(account, address)?;
+            rows::set_manifest_due(self.db, account, true)?;
+        }
+        Ok(())
     }
 
     /// Removes an account with all its mailboxes, messages and items.
@@ -1021,7 +1218,7 @@ impl Tx<'_> {
     /// Those of the index.
     pub fn remove_account(&self, account: &Account) -> Result<()> {
         if account.lineage == LIVE {
-            rows::set_note(self.db, &format!("{REMOVED}{}", account.address), &account.id.0.to_string())?;
+            self.note_removal(account)?;
         }
         rows::delete_account(self.db, account.id)
     }
@@ -1046,8 +1243,7 @@ impl Tx<'_> {
     /// # Errors
     /// Those of the index.
     pub fn fresh_uidvalidity(&self, account: AccountId) -> Result<u32> {
-        let now = u32::try_from(crate::now()).unwrap_or(u32::MAX - 1);
-        Ok(now.max(self.max_uidvalidity(account)?.saturating_add(1)))
+        fresh_uidvalidity(self.db, account)
     }
 
     /// Writes a mailbox's row as given, name, UIDVALIDITY and UIDNEXT included: the integrator's own rules decide.
@@ -1056,6 +1252,22 @@ impl Tx<'_> {
     /// Those of the index, also when the name is taken.
     pub fn put_mailbox(&self, account: AccountId, mailbox: &Mailbox) -> Result<()> {
         rows::put_mailbox(self.db, account, mailbox.id, &new_mailbox(mailbox))
+    }
+
+    /// Sees to it that no mailbox of the account is ever given a UIDVALIDITY that was served: none up to this one.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn raise_max_uidvalidity(&self, account: AccountId, to: u32) -> Result<()> {
+        rows::raise_max_uidvalidity(self.db, account, to)
+    }
+
+    /// Takes every message out of a mailbox, and forgets which UIDs are gone: it is about to get another UIDVALIDITY.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn clear_mailbox(&self, account: AccountId, mailbox: MailboxId) -> Result<()> {
+        rows::clear_mailbox(self.db, account, mailbox)
     }
 
     /// Removes a mailbox with its messages.

@@ -13,12 +13,12 @@
 //! 8. A live account has exactly one INBOX.
 //! 9. A staged item that became a message points to one.
 
-use crate::cell::{Cell, Finding};
-use crate::error::StoreError;
+use crate::cell::{Cell, Finding, left_over};
+use crate::error::{Class, StoreError};
 use crate::index::{rows, sqlite};
 use crate::segment::log::Found;
 use crate::segment::record::{self, Codec, Kind, SEGMENT_HEAD_LEN};
-use crate::types::{Blob, LIVE, Place, Traits, uidl_by_rule};
+use crate::types::{Account, Blob, LIVE, Mailbox, MailboxId, Place, Traits, uidl_by_rule};
 use std::collections::{HashMap, HashSet};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -32,6 +32,9 @@ pub struct CheckReport {
     pub blobs: u64,
     /// Message rows looked at.
     pub messages: u64,
+    /// Stretches of segments that cannot be used and were reported when the index came upon them: what a power loss
+    /// tore before it was acknowledged, and damage that a rebuild met. They are no problems again.
+    pub reported: u64,
     /// What is wrong.
     pub problems: Vec<Finding>,
 }
@@ -43,12 +46,15 @@ impl Cell {
     /// When the index or a segment cannot be read at all; damage is a problem in the report.
     pub fn check(&self) -> Result<CheckReport> {
         self.read(|view| {
-            let mut check = Check { cell: self, view, report: CheckReport::default() };
+            let left = left_over(view.db)?;
+            let mut check = Check { cell: self, view, left, report: CheckReport::default() };
             for line in sqlite::integrity(view.db)? {
                 check.problem(format!("index.sqlite: {line}"));
             }
-            check.segments()?;
-            check.rows()?;
+            let segments = check.segments();
+            check.survive("index", segments)?;
+            let rows = check.rows();
+            check.survive("index", rows)?;
             Ok(check.report)
         })
     }
@@ -57,12 +63,32 @@ impl Cell {
 struct Check<'a> {
     cell: &'a Cell,
     view: &'a crate::cell::View<'a>,
+    /// Segment, from, to.
+    left: Vec<(u32, u64, u64)>,
     report: CheckReport,
 }
 
 impl Check<'_> {
     fn problem(&mut self, text: String) {
         self.report.problems.push(Finding { cell: self.cell.number(), text });
+    }
+
+    /// Turns damage of the index into a problem, and goes on behind it.
+    fn survive(&mut self, at: &str, result: Result<()>) -> Result<()> {
+        match result {
+            Err(error) if error.class() == Class::Corruption => {
+                self.problem(format!("{at}: {error}"));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Whether a stretch is one that was reported when the index came upon it.
+    fn was_reported(&mut self, number: u32, from: u64, to: u64) -> bool {
+        let known = self.left.iter().any(|l| l.0 == number && l.1 <= from && to <= l.2);
+        self.report.reported += u64::from(known);
+        known
     }
 
     /// Invariants 1 to 3. Blob rows come in the order of the segments, so one segment's rows are held at a time.
@@ -106,19 +132,26 @@ impl Check<'_> {
                     found.push((*head, head.kind == Kind::Delivery && record::Delivery::decode(meta).is_err()))
                 }
                 Found::Damaged(from, to, why) => {
-                    damaged.push(format!("segment {number:08x} from {from} to {to}: {why}"))
+                    damaged.push((from, to, format!("segment {number:08x} from {from} to {to}: {why}")))
                 }
             }
             Ok(())
         })?;
-        damaged.into_iter().for_each(|text| self.problem(text));
+        for (from, to, text) in damaged {
+            if !self.was_reported(number, from, to) {
+                self.problem(text);
+            }
+        }
         for (head, malformed) in found {
             self.report.records += 1;
             let at = format!("segment {number:08x} at {}", head.position);
+            let blob = expected.remove(&head.position);
+            if blob.is_none() && self.was_reported(number, head.position, head.position + head.total_len()) {
+                continue;
+            }
             if malformed {
                 self.problem(format!("{at}: its description is malformed"));
             }
-            let blob = expected.remove(&head.position);
             self.record(Place { segment: number, position: head.position }, &head, blob, &at)?;
         }
         for (position, blob) in expected {
@@ -176,40 +209,48 @@ impl Check<'_> {
             self.problem(text);
         }
         for account in rows::accounts(self.view.db, None)? {
-            let live = account.lineage == LIVE;
-            let mailboxes = self.view.mailboxes(account.id)?;
-            let highest = self.view.max_uidvalidity(account.id)?;
-            if live && mailboxes.iter().filter(|m| m.name.is_inbox()).count() != 1 {
-                self.problem(format!("{}: there is not exactly one INBOX", account.address));
+            let result = self.account(&account);
+            self.survive(&account.address, result)?;
+        }
+        Ok(())
+    }
+
+    fn account(&mut self, account: &Account) -> Result<()> {
+        let live = account.lineage == LIVE;
+        let mailboxes = self.view.mailboxes(account.id)?;
+        let highest = self.view.max_uidvalidity(account.id)?;
+        if live && mailboxes.iter().filter(|m| m.name.is_inbox()).count() != 1 {
+            self.problem(format!("{}: there is not exactly one INBOX", account.address));
+        }
+        let mut uids = HashSet::new();
+        for mailbox in &mailboxes {
+            let at = format!("{} {} (lineage {})", account.address, mailbox.name, account.lineage.0);
+            match mailbox.uidvalidity {
+                Some(v) if v == 0 || v > highest => self.problem(format!("{at}: UIDVALIDITY {v} cannot be")),
+                None if live => self.problem(format!("{at}: it has no UIDVALIDITY")),
+                _ => {}
             }
-            let mut uids = HashSet::new();
-            for mailbox in &mailboxes {
-                let at = format!("{} {} (lineage {})", account.address, mailbox.name, account.lineage.0);
-                match mailbox.uidvalidity {
-                    Some(v) if v == 0 || v > highest => self.problem(format!("{at}: UIDVALIDITY {v} cannot be")),
-                    None if live => self.problem(format!("{at}: it has no UIDVALIDITY")),
-                    _ => {}
-                }
-                self.mailbox(&account, mailbox, &at, &mut uids)?;
-            }
-            let mut lost = 0;
-            self.view.for_each_item(account.id, |_, item| {
-                lost += u64::from(item.message.is_some_and(|at| !uids.contains(&at)));
-                Ok(())
-            })?;
-            if lost > 0 {
-                self.problem(format!("{}: {lost} staged items point to messages that are not there", account.address));
-            }
+            let result = self.mailbox(account, mailbox, &at, &mut uids);
+            self.survive(&at, result)?;
+        }
+        let mut lost = 0;
+        self.view.for_each_item(account.id, |_, item| {
+            lost += u64::from(item.message.is_some_and(|at| !uids.contains(&at)));
+            Ok(())
+        })?;
+        if lost > 0 {
+            let at = &account.address;
+            self.problem(format!("{at}: {lost} staged items point to messages that are not there"));
         }
         Ok(())
     }
 
     fn mailbox(
         &mut self,
-        account: &crate::types::Account,
-        mailbox: &crate::types::Mailbox,
+        account: &Account,
+        mailbox: &Mailbox,
         at: &str,
-        uids: &mut HashSet<(crate::types::MailboxId, u32)>,
+        uids: &mut HashSet<(MailboxId, u32)>,
     ) -> Result<()> {
         let live = account.lineage == LIVE;
         let expunged: HashMap<u32, u64> =

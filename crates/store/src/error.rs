@@ -79,6 +79,11 @@ impl StoreError {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Class::Temporary,
                 _ => Class::Permanent,
             },
+            StoreError::Sql(
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..),
+            ) => Class::Corruption,
             StoreError::Sql(e) => match e.sqlite_error_code() {
                 Some(Sql::DatabaseBusy | Sql::DatabaseLocked | Sql::DiskFull) => Class::Temporary,
                 Some(Sql::DatabaseCorrupt | Sql::NotADatabase) => Class::Corruption,

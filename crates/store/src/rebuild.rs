@@ -1,7 +1,7 @@
 //! Index snapshots, and making an index anew: losing the database is an inconvenience, not an incident.
 
-use crate::cell::{CellOptions, Finding, Replay, catch_up};
-use crate::disk::Disk;
+use crate::cell::{CellOptions, Finding, Replay, catch_up, make_inboxes};
+use crate::disk::{Disk, RealDisk};
 use crate::error::StoreError;
 use crate::index::sqlite;
 use crate::segment::log::Segments;
@@ -36,14 +36,14 @@ impl Cell {
     pub fn snapshot(&self) -> Result<PathBuf> {
         let dir = self.dir().join("snapshots");
         let io = |path: &Path| StoreError::io(path.to_owned());
-        std::fs::create_dir_all(&dir).map_err(io(&dir))?;
+        RealDisk.create_dir_all(&dir).map_err(io(&dir))?;
         let newest = snapshots(self.dir())?.first().map_or(0, |(number, _)| *number);
         let number = (newest + 1).max(now().max(0) as u64);
         let (temporary, path) = (dir.join("unfinished"), dir.join(format!("{number:012}.sqlite")));
         if temporary.exists() {
             std::fs::remove_file(&temporary).map_err(io(&temporary))?;
         }
-        self.read(|view| sqlite::copy(view.db, &temporary))?;
+        self.copy_index(&temporary)?;
         std::fs::File::open(&temporary).and_then(|f| f.sync_all()).map_err(io(&temporary))?;
         std::fs::rename(&temporary, &path).map_err(io(&path))?;
         std::fs::File::open(&dir).and_then(|d| d.sync_all()).map_err(io(&dir))?;
@@ -87,7 +87,7 @@ pub(crate) fn rebuild(dir: &Path, options: &CellOptions) -> Result<Rebuilt> {
     let mut used = None;
     for (_, snapshot) in snapshots(dir)? {
         std::fs::copy(&snapshot, &fresh).map_err(io(&fresh))?;
-        let sound = sqlite::open_writer(&fresh, None).and_then(|db| sqlite::integrity(&db));
+        let sound = sqlite::open_writer(&fresh, None, false).and_then(|db| sqlite::integrity(&db));
         match sound {
             Ok(problems) if problems.is_empty() => {
                 used = Some(snapshot);
@@ -100,15 +100,17 @@ pub(crate) fn rebuild(dir: &Path, options: &CellOptions) -> Result<Rebuilt> {
             }
         }
     }
-    let db = sqlite::open_writer(&fresh, None)?;
+    let db = sqlite::open_writer(&fresh, None, true)?;
     catch_up(&db, &segments, options.number, Replay::Everything, &mut findings)?;
+    make_inboxes(&db)?;
     let messages = crate::index::rows::count_messages(&db)?;
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     db.close().map_err(|(_, e)| e)?;
     std::fs::File::open(&fresh).and_then(|f| f.sync_all()).map_err(io(&fresh))?;
     let (index, replaced) = (dir.join("index.sqlite"), dir.join("index.sqlite.replaced"));
     remove_database(&replaced)?;
-    for suffix in ["-wal", "-shm", ""] {
+    // The index goes first: should this stop half-way, opening finds none and asks for a rebuild.
+    for suffix in ["", "-wal", "-shm"] {
         let (from, to) = (with_suffix(&index, suffix), with_suffix(&replaced, suffix));
         if from.exists() {
             std::fs::rename(&from, &to).map_err(io(&from))?;

@@ -114,6 +114,10 @@ impl Store {
         let format = read_format(dir)?;
         let (mut cells, mut findings) = (Vec::new(), Vec::new());
         for number in 0..format.cells {
+            if !cell_dir(dir, number).is_dir() {
+                let message = format!("its cell {number:02} is missing; put it back before anything is delivered");
+                return Err(StoreError::Directory { path: dir.to_owned(), message });
+            }
             let (cell, found) = open_cell(dir, number, format.store, &options)?;
             findings.extend(found);
             cells.push(cell);

@@ -1,1 +1,9 @@
-//! To be written.
+//! Helpers for tests.
+
+pub mod crashdisk;
+pub mod dovecot;
+pub mod incident;
+pub mod process;
+mod requirement;
+pub mod sample;
+pub mod truth;

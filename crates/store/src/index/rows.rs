@@ -128,7 +128,7 @@ pub(crate) fn max_uidvalidity(db: &Connection, id: AccountId) -> Result<u32> {
     Ok(statement.query_row([id.0], |r| r.get(0))?)
 }
 
-fn raise_max_uidvalidity(db: &Connection, id: AccountId, to: u32) -> Result<()> {
+pub(crate) fn raise_max_uidvalidity(db: &Connection, id: AccountId, to: u32) -> Result<()> {
     let sql = "UPDATE account SET max_uidvalidity = ?2 WHERE account_id = ?1 AND max_uidvalidity < ?2";
     db.prepare_cached(sql)?.execute(params![id.0, to])?;
     Ok(())
@@ -190,11 +190,17 @@ pub(crate) fn put_mailbox(db: &Connection, account: AccountId, id: MailboxId, m:
     Ok(())
 }
 
-pub(crate) fn delete_mailbox(db: &Connection, account: AccountId, id: MailboxId) -> Result<()> {
+pub(crate) fn clear_mailbox(db: &Connection, account: AccountId, id: MailboxId) -> Result<()> {
     let at = params![account.0, id.0];
     db.prepare_cached("DELETE FROM message WHERE account_id = ?1 AND mailbox_id = ?2")?.execute(at)?;
     db.prepare_cached("DELETE FROM expunged WHERE account_id = ?1 AND mailbox_id = ?2")?.execute(at)?;
-    db.prepare_cached("DELETE FROM mailbox WHERE account_id = ?1 AND mailbox_id = ?2")?.execute(at)?;
+    Ok(())
+}
+
+pub(crate) fn delete_mailbox(db: &Connection, account: AccountId, id: MailboxId) -> Result<()> {
+    clear_mailbox(db, account, id)?;
+    let sql = "DELETE FROM mailbox WHERE account_id = ?1 AND mailbox_id = ?2";
+    db.prepare_cached(sql)?.execute(params![account.0, id.0])?;
     Ok(())
 }
 
@@ -415,6 +421,11 @@ pub(crate) fn put_expunged(
     let identity = identity.map(|i| &i.as_bytes()[..]);
     db.prepare_cached(sql)?.execute(params![account.0, mailbox.0, uid, modseq, identity])?;
     Ok(())
+}
+
+pub(crate) fn is_expunged(db: &Connection, account: AccountId, mailbox: MailboxId, uid: u32) -> Result<bool> {
+    let sql = "SELECT count(*) FROM expunged WHERE account_id = ?1 AND mailbox_id = ?2 AND uid = ?3";
+    Ok(db.prepare_cached(sql)?.query_row(params![account.0, mailbox.0, uid], |r| r.get(0))?)
 }
 
 pub(crate) fn delete_expunged(db: &Connection, account: AccountId, mailbox: MailboxId, uid: u32) -> Result<()> {

@@ -7,7 +7,7 @@
 
 use crate::error::StoreError;
 use rusqlite::{Connection, OpenFlags};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The first SQLite in which two connections that write and checkpoint at once cannot lose committed data.
@@ -17,12 +17,14 @@ const SCHEMA_VERSION: i64 = 1;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// Pages of the WAL after which it is written back: 32 MiB, so that bulk work is not interrupted all the time.
-const SET_UP_WRITER: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=8192; \
+const WRITE_BACK_PAGES: i64 = 8192;
+/// SQLite's own checkpoints are off: they hide a sync that failed, behind which nothing would be durable any more.
+const SET_UP_WRITER: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; \
                              PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON;";
 const SET_UP_READER: &str = "PRAGMA query_only=ON; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;";
 
-/// Opens the one writing connection; makes the schema in an empty database.
-pub(crate) fn open_writer(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
+/// Opens the one writing connection; makes the schema in an empty database, where that is nothing lost.
+pub(crate) fn open_writer(path: &Path, vfs: Option<&str>, may_make: bool) -> Result<Connection, StoreError> {
     if rusqlite::version_number() < LEAST_VERSION {
         let message = format!("SQLite {} can lose data; 3.51.3 or later is needed", rusqlite::version());
         return Err(StoreError::Directory { path: path.to_owned(), message });
@@ -31,6 +33,10 @@ pub(crate) fn open_writer(path: &Path, vfs: Option<&str>) -> Result<Connection, 
     let mut connection = open(path, flags, vfs)?;
     connection.execute_batch(SET_UP_WRITER)?;
     let made: i64 = connection.query_row("SELECT count(*) FROM sqlite_master WHERE name = 'cell'", [], |r| r.get(0))?;
+    if made == 0 && !may_make {
+        let message = "the index is lost; make it anew with `reintegra rebuild`".to_owned();
+        return Err(StoreError::Directory { path: path.to_owned(), message });
+    }
     if made == 0 {
         full_sync(&connection, true)?;
         let tx = connection.transaction()?;
@@ -71,10 +77,31 @@ pub(crate) fn full_sync(connection: &Connection, full: bool) -> Result<(), Store
     Ok(connection.execute_batch(if full { "PRAGMA synchronous=FULL" } else { "PRAGMA synchronous=NORMAL" })?)
 }
 
-/// Writes a consistent copy of the database, as one SQLite file.
-pub(crate) fn copy(connection: &Connection, to: &Path) -> Result<(), StoreError> {
+/// Writes the WAL back into the database when it has grown long.
+pub(crate) fn write_back_if_due(connection: &Connection) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
+    let pages: i64 = statement.query_row([], |r| Ok(r.get::<_, i64>(1)? - r.get::<_, i64>(2)?))?;
+    if pages >= WRITE_BACK_PAGES { write_back(connection) } else { Ok(()) }
+}
+
+/// Writes back as much of the WAL as no reader needs.
+pub(crate) fn write_back(connection: &Connection) -> Result<(), StoreError> {
+    Ok(connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)")?)
+}
+
+/// The file in which commits stand until they are written back.
+pub(crate) fn wal_path(index: &Path) -> PathBuf {
+    let mut name = index.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// Writes a consistent copy of a database, as one SQLite file. On a connection of its own: it must not be in a
+/// transaction.
+pub(crate) fn copy(from: &Path, vfs: Option<&str>, to: &Path) -> Result<(), StoreError> {
     let text = to.to_str().ok_or_else(|| StoreError::Caller(format!("{} is not UTF-8", to.display())))?;
-    connection.execute("VACUUM INTO ?1", [text])?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    open(from, flags, vfs)?.execute("VACUUM INTO ?1", [text])?;
     Ok(())
 }
 

@@ -20,8 +20,9 @@ use std::sync::{Arc, RwLock};
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// Room is reserved in steps of this, so that most syncs need not touch the file system's journal.
 const RESERVE_BYTES: u64 = 8 << 20;
-/// Bytes searched at a time for the next record behind a damaged one.
+/// Bytes looked through at a time for the next record behind a damaged one, or written again.
 const SEARCH_BYTES: usize = 1 << 16;
+static ZEROS: [u8; SEARCH_BYTES] = [0; SEARCH_BYTES];
 
 /// The segments of a cell, for reading.
 pub(crate) struct Segments {
@@ -47,9 +48,24 @@ pub(crate) struct ScanEnd {
     pub(crate) clean: bool,
 }
 
+/// What stands behind a position that has no record.
+enum Behind {
+    /// Another record, here.
+    Record(u64),
+    /// Nothing but zeros, or nothing.
+    Zeros,
+    /// Something, and no record.
+    Remains,
+}
+
 impl Segments {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
         Segments { disk, dir, files: RwLock::default() }
+    }
+
+    /// The file layer that the segments lie on.
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
     }
 
     pub(crate) fn path(&self, number: u32) -> PathBuf {
@@ -122,6 +138,45 @@ impl Segments {
         Ok(())
     }
 
+    /// Whether the stored bytes of a record have the checksum that its head names. The codec is not looked at.
+    pub(crate) fn payload_is_whole(&self, head: &Head) -> Result<bool, StoreError> {
+        let file = self.file(head.segment)?;
+        let mut sum = head.payload_sum();
+        let (mut position, end) = (head.payload_position(), head.payload_position() + head.stored_len);
+        let mut window = Vec::new();
+        while position < end {
+            window.resize(SEARCH_BYTES.min((end - position) as usize), 0);
+            self.fill(&*file, &mut window, Place { segment: head.segment, position })?;
+            sum.update(&window);
+            position += window.len() as u64;
+        }
+        Ok(sum.is_right())
+    }
+
+    /// Makes durable what is found in a segment, whoever wrote it.
+    ///
+    /// A process that was killed may have written and not synced; one that saw a sync fail may have ended before it
+    /// could do anything about it, and then the system serves bytes from memory that it will never write: so the
+    /// stretch is written once more, as it is.
+    pub(crate) fn write_again(&self, number: u32, from: u64, to: u64) -> Result<(), StoreError> {
+        let file = self.file(number)?;
+        let failed = || StoreError::io(self.path(number));
+        let end = to.min(file.len().map_err(failed())?);
+        write_again(&*file, from, end).map_err(failed())
+    }
+
+    /// Makes the names of segments durable.
+    pub(crate) fn sync_names(&self) -> Result<(), StoreError> {
+        self.disk.sync_dir(&self.dir).map_err(StoreError::io(&self.dir))
+    }
+
+    /// Removes a segment that was never used.
+    pub(crate) fn remove(&self, number: u32) -> Result<(), StoreError> {
+        self.files.write().unwrap_or_else(|e| e.into_inner()).remove(&number);
+        let path = self.path(number);
+        self.disk.remove(&path).map_err(StoreError::io(path))
+    }
+
     /// Goes through a segment from a position. Damage is reported and stepped over: what stands behind it is found.
     pub(crate) fn scan(
         &self,
@@ -131,24 +186,24 @@ impl Segments {
     ) -> Result<ScanEnd, StoreError> {
         let file = self.file(number)?;
         let length = file.len().map_err(StoreError::io(self.path(number)))?;
-        let (mut position, mut clean, mut meta) = (from, true, Vec::new());
+        // Padding may be missing at the end; more than that was cut away.
+        let (mut position, mut clean, mut meta) = (from, from <= length.next_multiple_of(8), Vec::new());
         loop {
             match self.record_at(&*file, number, position, length, &mut meta)? {
                 Ok(head) => {
                     each(Found::Record(&head, &meta))?;
                     position += head.total_len();
                 }
-                Err(why) => match self.next_record(&*file, number, position, length)? {
-                    Some(next) => {
+                Err(why) => match self.behind(&*file, number, position, length)? {
+                    Behind::Record(next) => {
                         each(Found::Damaged(position, next, why))?;
                         (position, clean) = (next, false);
                     }
-                    None => {
-                        if why != RecordError::Blank && position < length {
-                            each(Found::Damaged(position, length, why))?;
-                            clean = false;
-                        }
-                        return Ok(ScanEnd { tail: position, clean });
+                    Behind::Zeros if why == RecordError::Blank => return Ok(ScanEnd { tail: position, clean }),
+                    Behind::Zeros | Behind::Remains => {
+                        let why = if why == RecordError::Blank { RecordError::NoMagic } else { why };
+                        each(Found::Damaged(position, length, why))?;
+                        return Ok(ScanEnd { tail: position, clean: false });
                     }
                 },
             }
@@ -180,28 +235,49 @@ impl Segments {
         Ok(head.check(&fixed, meta).map(|()| head))
     }
 
-    /// The first whole record behind a position that has none.
-    fn next_record(
-        &self,
-        file: &dyn DiskFile,
-        number: u32,
-        after: u64,
-        length: u64,
-    ) -> Result<Option<u64>, StoreError> {
+    /// What stands behind a position that has no record.
+    fn behind(&self, file: &dyn DiskFile, number: u32, after: u64, length: u64) -> Result<Behind, StoreError> {
         let (mut window, mut meta) = (Vec::new(), Vec::new());
         let mut start = (after + 1).next_multiple_of(8);
-        while start + HEAD_LEN as u64 <= length {
+        let mut behind = Behind::Zeros;
+        while start < length {
             window.resize(SEARCH_BYTES.min((length - start) as usize), 0);
             self.fill(file, &mut window, Place { segment: number, position: start })?;
-            for (index, chunk) in window.chunks(8).enumerate() {
-                let position = start + 8 * index as u64;
-                if chunk.starts_with(b"RTG1") && self.record_at(file, number, position, length, &mut meta)?.is_ok() {
-                    return Ok(Some(position));
+            if window != ZEROS[..window.len()] {
+                behind = Behind::Remains;
+                for (index, chunk) in window.chunks(8).enumerate() {
+                    let position = start + 8 * index as u64;
+                    if chunk.starts_with(b"RTG1") && self.record_at(file, number, position, length, &mut meta)?.is_ok()
+                    {
+                        return Ok(Behind::Record(position));
+                    }
                 }
             }
-            start += window.len().next_multiple_of(8) as u64;
+            start += window.len() as u64;
         }
-        Ok(None)
+        Ok(behind)
+    }
+}
+
+fn write_again(file: &dyn DiskFile, from: u64, to: u64) -> std::io::Result<()> {
+    let mut window = Vec::new();
+    let mut position = from;
+    while position < to {
+        window.resize(SEARCH_BYTES.min((to - position) as usize), 0);
+        file.read_exact_at(&mut window, position)?;
+        file.write_all_at(&window, position)?;
+        position += window.len() as u64;
+    }
+    file.sync_data()
+}
+
+/// Writes a whole file once more, as it is, and syncs it: for a file that a failed sync may have left in memory only.
+/// A file that is not there is left alone.
+pub(crate) fn write_file_again(disk: &dyn Disk, path: &Path) -> Result<(), StoreError> {
+    match disk.open(path, false) {
+        Ok(file) => file.len().and_then(|length| write_again(&*file, 0, length)).map_err(StoreError::io(path)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(StoreError::io(path)(e)),
     }
 }
 
@@ -212,6 +288,8 @@ pub(crate) struct Log {
     current: Option<Current>,
     next_number: u32,
     buffer: Vec<u8>,
+    /// A write or a sync failed: nothing behind the tail may be believed.
+    failed: bool,
 }
 
 struct Current {
@@ -232,7 +310,9 @@ impl Log {
         last: Option<(u32, ScanEnd)>,
     ) -> Result<Self, StoreError> {
         let template = SegmentHead { number: 0, cell, store, created: 0 };
-        let next_number = segments.numbers()?.last().map_or(1, |n| n + 1);
+        // Also above a segment that the index knows and that is gone.
+        let highest = segments.numbers()?.last().copied().max(last.map(|(number, _)| number));
+        let next_number = highest.map_or(1, |n| n + 1);
         let mut current = None;
         if let Some((number, end)) = last
             && end.clean
@@ -243,7 +323,27 @@ impl Log {
             let reserved = file.len().map_err(StoreError::io(segments.path(number)))?;
             current = Some(Current { number, file, tail: end.tail, reserved });
         }
-        Ok(Log { segments, template, current, next_number, buffer: Vec::new() })
+        Ok(Log { segments, template, current, next_number, buffer: Vec::new(), failed: false })
+    }
+
+    /// After a failure: cuts off what may not have reached the disk, and begins a new segment with the next record.
+    ///
+    /// What a failed sync leaves is in the system's memory, where a reader finds it, and perhaps not on the disk:
+    /// catching up must not see it.
+    pub(crate) fn recover(&mut self) -> Result<(), StoreError> {
+        self.buffer.clear();
+        if !self.failed {
+            return Ok(());
+        }
+        if let Some(current) = &self.current {
+            let failed = || StoreError::io(self.segments.path(current.number));
+            current.file.set_len(current.tail).map_err(failed())?;
+            current.file.sync_data().map_err(failed())?;
+        }
+        self.segments.sync_names()?;
+        self.current = None;
+        self.failed = false;
+        Ok(())
     }
 
     /// Adds a record to what the next [`Log::commit`] makes durable and says where it will lie.
@@ -283,6 +383,7 @@ impl Log {
         let Some(current) = &mut self.current else { return Ok(None) };
         let failed = || StoreError::io(self.segments.path(current.number));
         if !self.buffer.is_empty() {
+            self.failed = true;
             let end = current.tail + self.buffer.len() as u64;
             if end > current.reserved {
                 let wanted = end.max((current.reserved + RESERVE_BYTES).min(SEGMENT_BYTES));
@@ -292,15 +393,11 @@ impl Log {
             current.file.write_all_at(&self.buffer, current.tail).map_err(failed())?;
             current.file.sync_data().map_err(failed())?;
             current.tail = end;
+            self.failed = false;
             self.buffer.clear();
             self.buffer.shrink_to(16 << 20);
         }
         Ok(Some(Place { segment: current.number, position: current.tail }))
-    }
-
-    /// Forgets what was appended and not committed.
-    pub(crate) fn abandon(&mut self) {
-        self.buffer.clear();
     }
 
     /// Gives back room that was reserved and not used.
@@ -331,7 +428,7 @@ impl Log {
             .and_then(|()| file.sync_data())
             .and_then(|()| disk.sync_dir(&self.segments.dir));
         if let Err(cause) = made {
-            // Nothing was acknowledged in it: a half-made segment may go. Should that fail too, opening skips it.
+            // Nothing was acknowledged in it: a half-made segment may go. Should that fail too, opening removes it.
             let _ = disk.remove(&path);
             return Err(StoreError::Io { path, cause });
         }

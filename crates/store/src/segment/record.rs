@@ -31,6 +31,8 @@ pub const MAX_META_LEN: usize = 1 << 20;
 const MAGIC: &[u8; 4] = b"RTG1";
 const SEGMENT_MAGIC: &[u8; 8] = b"RTGSEG01";
 const ALIGN: u64 = 8;
+/// A zstd block of at least 4 bytes unpacks to at most 128 KiB.
+const MAX_ZSTD_RATIO: u64 = 1 << 15;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +127,11 @@ impl Head {
     /// Where the stored bytes begin in the segment.
     pub fn payload_position(&self) -> u64 {
         self.position + HEAD_LEN as u64 + u64::from(self.meta_len)
+    }
+
+    /// What the stored bytes are to be given to, piece by piece, to know whether they are whole.
+    pub(crate) fn payload_sum(&self) -> PayloadSum {
+        PayloadSum { sum: crc_fast::Digest::new(CRC), expected: self.payload_crc }
     }
 
     /// Reads a fixed head that is expected at a place; checks everything but the checksum, which needs the meta.
@@ -271,7 +278,7 @@ impl Payload {
 
     /// Unpacks stored bytes and checks them against the digest.
     ///
-    /// The raw length comes from a record whose checksum was right; even so it is bounded by what zstd says.
+    /// The raw length comes from a record whose checksum was right; even so it is bounded by what zstd says and can do.
     pub(crate) fn unpack(head: &Head, stored: &[u8]) -> Result<Vec<u8>, RecordError> {
         let raw_len = usize::try_from(head.raw_len).map_err(|_| RecordError::Content)?;
         let raw = match head.codec {
@@ -279,7 +286,7 @@ impl Payload {
             Codec::Raw => stored.to_vec(),
             Codec::Zstd => {
                 let said = zstd::zstd_safe::get_frame_content_size(stored).ok().flatten();
-                if said != Some(head.raw_len) {
+                if said != Some(head.raw_len) || head.raw_len / MAX_ZSTD_RATIO > head.stored_len {
                     return Err(RecordError::Content);
                 }
                 zstd::bulk::decompress(stored, raw_len).map_err(|_| RecordError::Content)?
@@ -446,9 +453,27 @@ impl SegmentHead {
     }
 }
 
+/// CRC32C of stored bytes on its way.
+pub(crate) struct PayloadSum {
+    sum: crc_fast::Digest,
+    expected: u32,
+}
+
+impl PayloadSum {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        self.sum.update(piece);
+    }
+
+    pub(crate) fn is_right(self) -> bool {
+        self.sum.finalize() as u32 == self.expected
+    }
+}
+
+const CRC: crc_fast::CrcAlgorithm = crc_fast::CrcAlgorithm::Crc32Iscsi;
+
 /// CRC32C over several pieces.
 fn crc(pieces: &[&[u8]]) -> u32 {
-    let mut sum = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    let mut sum = crc_fast::Digest::new(CRC);
     for piece in pieces {
         sum.update(piece);
     }
