@@ -29,4 +29,4 @@ pub use eol::{push_crlf, to_crlf, to_lf};
 pub use flags::{Flags, Keyword, KeywordError};
 pub use mailbox_name::{MailboxName, MailboxNameError, SpecialUse};
 pub use recipients::{Evidence, recipients};
-pub use twins::near_twins;
+pub use twins::{near_twins, twin_key};

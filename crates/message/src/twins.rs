@@ -37,3 +37,18 @@ fn is_trace(line: &Line<'_>) -> bool {
                 .any(|p| name.get(..p.len()).is_some_and(|start| start.eq_ignore_ascii_case(p.as_bytes())))
         })
 }
+
+/// What near twins have in common, as one hash: messages with one key and different identities are near twins.
+/// `None` where there is no Message-ID.
+///
+/// For groups of many messages with one Message-ID, where comparing each with each would take too long.
+pub fn twin_key(crlf: &[u8]) -> Option<[u8; 32]> {
+    let parts = lines::split(crlf);
+    let id = kept_lines(parts.header).find_map(|line| message_id_of(&line))?;
+    let mut hasher = blake3::Hasher::new();
+    for piece in [&id[..], &without_trace(parts.header), without_blank_end(parts.body)] {
+        // Each piece is hashed by itself, so that none can run over into the next.
+        hasher.update(blake3::hash(piece).as_bytes());
+    }
+    Some(*hasher.finalize().as_bytes())
+}

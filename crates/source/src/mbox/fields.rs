@@ -33,6 +33,8 @@ pub(crate) struct Fields {
     pub(super) client_keywords: Vec<Keyword>,
     /// `X-IMAPbase` or `X-IMAP`.
     pub(super) base: Option<Base>,
+    /// Whether such a field stands there but makes no sense.
+    pub(super) base_broken: bool,
     /// Whether this is the note that c-client and Dovecot keep in place of a message.
     pub(super) is_folder_data: bool,
     /// `X-UID`, unchecked.
@@ -73,10 +75,10 @@ impl Fields {
                 b"x-mozilla-keys" => add_keywords(&mut fields.client_keywords, text),
                 b"x-mozilla-status" => fields.add_mozilla(text),
                 b"x-mozilla-status2" => fields.add_mozilla2(text),
-                b"x-imapbase" => fields.base = fields.base.take().or_else(|| Base::read(text)),
-                b"x-imap" => {
-                    is_imap = true;
+                name @ (b"x-imapbase" | b"x-imap") => {
+                    is_imap |= name == b"x-imap";
                     fields.base = fields.base.take().or_else(|| Base::read(text));
+                    fields.base_broken = fields.base.is_none();
                 }
                 b"x-uid" => fields.uid = fields.uid.or_else(|| decimal(text)),
                 b"x-uidl" => fields.uidl = fields.uidl.take().or_else(|| uidl(text)),
@@ -160,8 +162,9 @@ impl Base {
     fn read(text: &str) -> Option<Self> {
         let mut words = text.split_ascii_whitespace();
         let uidvalidity = words.next().and_then(decimal).filter(|&v| v != 0)?;
-        // The UID after the last one must exist.
-        let uid_last = words.next().and_then(decimal).filter(|&uid: &u32| uid < u32::MAX - 1)?;
+        // The field may have come with the mail. Half of all UIDs are more than any mailbox ever gave, and a base above
+        // would leave none to give.
+        let uid_last = words.next().and_then(decimal).filter(|&uid: &u32| uid <= i32::MAX as u32)?;
         let mut keywords = Vec::new();
         for word in words {
             add_keywords(&mut keywords, word);

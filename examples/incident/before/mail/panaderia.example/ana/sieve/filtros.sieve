@@ -1,0 +1,2 @@
+require ["fileinto"];
+if header :contains "subject" "Has ganado" { fileinto "Correo no deseado"; }

@@ -1,0 +1,2 @@
+require ["fileinto"];
+if address "from" "deals@example.net" { fileinto "Deleted Items"; }
