@@ -63,8 +63,12 @@ fn file_items(root: &Root, path: &[u8], entry: &Entry) -> Result<Vec<Item>, Read
     let mut start = read_start(&file, 16 * 1024)?;
     let is_eml = path.len() >= 4 && path[path.len() - 4..].eq_ignore_ascii_case(b".eml");
     if start.starts_with(b"From ") && !is_eml {
-        let scan = mbox::scan_file(&file, path, Variant::Auto, u64::MAX)?;
+        let mut scan = mbox::scan_file(&file, path, Variant::Auto, u64::MAX)?;
         if scan.postmarks > 0 {
+            // They count within one file, and a heap may hold many.
+            for item in &mut scan.items {
+                (item.uid, item.uidl) = (None, None);
+            }
             return Ok(scan.items);
         }
     }
@@ -80,8 +84,7 @@ fn file_items(root: &Root, path: &[u8], entry: &Entry) -> Result<Vec<Item>, Read
     if looks_like_mail {
         let length = fields::header_length(header).unwrap_or(header.len());
         let fields = Fields::read(&header[..length]);
-        item.flags = fields.flags;
-        item.keywords = fields.keywords(None);
+        (item.flags, item.keywords) = fields.marks(None);
         item.internal_date = fields.arrival().unwrap_or(item.internal_date);
     }
     Ok(vec![item])
@@ -123,7 +126,7 @@ mod tests {
     fn every_file_of_a_heap_is_an_item() {
         let root = tempfile::tempdir().unwrap();
         let place = root.path().join("found");
-        let mbox = "From a@b Wed Mar  6 15:00:10 2013\nStatus: RO\n\nc\n\n".repeat(2);
+        let mbox = "From a@b Wed Mar  6 15:00:10 2013\nX-IMAPbase: 7 9\nX-UID: 3\nStatus: RO\n\nc\n\n".repeat(2);
         let long =
             format!("A: {}\nX-Mozilla-Status: 0001\nDate: Wed, 6 Mar 2013 15:00:10 +0000\n\nx", "y".repeat(40_000));
         let files = [
@@ -155,8 +158,8 @@ mod tests {
             [
                 "found/a.eml None Message",
                 "found/b.EML None Message",
-                "found/c.mbox Some((34, 14)) Message",
-                "found/c.mbox Some((83, 14)) Message",
+                "found/c.mbox Some((34, 39)) Message",
+                "found/c.mbox Some((108, 39)) Message",
                 "found/d/e/f None Message",
                 "found/empty None Message",
                 "found/g.txt None NotAMessage",
@@ -167,6 +170,7 @@ mod tests {
         );
         let flags: Vec<Flags> = items[..5].iter().map(|item| item.flags).collect();
         assert_eq!(flags, [Flags::FLAGGED, Flags::SEEN, Flags::SEEN, Flags::SEEN, Flags::SEEN]);
+        assert!(items.iter().all(|item| item.uid.is_none()));
         for dated in [0, 2, 3, 4] {
             assert_eq!(items[dated].internal_date, 1_362_582_010, "{dated}");
         }

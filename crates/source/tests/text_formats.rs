@@ -414,6 +414,15 @@ fn a_postmark_behind_a_hole_begins_a_message() {
 }
 
 #[test]
+fn torn_messages_do_not_read_each_others_fields() {
+    let torn = "A: b\n\0\0From x Thu Jan  1 00:00:00 1970\n";
+    let text = format!("From x Thu Jan  1 00:00:00 1970\n{}Status: RO\nX-UID: 1\n\nc\n", torn.repeat(3));
+    let scan = scan(text.as_bytes(), Variant::Auto);
+    let flags: Vec<Flags> = scan.items.iter().map(|item| item.flags).collect();
+    assert_eq!(flags, [Flags::NONE, Flags::NONE, Flags::NONE, Flags::SEEN]);
+}
+
+#[test]
 fn what_a_crash_left_of_a_header_still_begins_a_message() {
     for tail in ["", "Subj", "Subject: x", "\0\0\0\0"] {
         let text = format!("From x Thu Jan  1 00:00:00 1970\nA: b\n\nc\n\nFrom a@b Wed Mar  6 15:00:10 2013\n{tail}");
@@ -491,11 +500,12 @@ fn content_length_counts_only_where_it_leads_to_a_postmark() {
 
 #[test]
 fn flags_and_keywords_come_from_the_header() {
-    let table: [(&str, Flags, &[&str]); 13] = [
+    let table: [(&str, Flags, &[&str]); 14] = [
         ("Status: RO", Flags::SEEN, &[]),
         ("Status: O", Flags::NONE, &[]),
         ("X-Status: ADFT", Flags::ANSWERED.union(Flags::DELETED).union(Flags::FLAGGED).union(Flags::DRAFT), &[]),
         ("X-Keywords: $Label1 Factura $label1", Flags::NONE, &["$Label1", "Factura"]),
+        ("X-Keywords: $forwarded x", Flags::FORWARDED, &["x"]),
         ("X-Mozilla-Status: 0001", Flags::SEEN, &[]),
         ("X-Mozilla-Status: 0002", Flags::ANSWERED, &[]),
         ("X-Mozilla-Status: 0004", Flags::FLAGGED, &[]),
@@ -541,9 +551,11 @@ fn uids_count_under_x_imapbase_while_they_ascend() {
     let none = uids(&["X-UID: 3\n", "X-IMAPbase: 7 9\nX-UID: 4\n"]);
     assert_eq!(none, (None, None, vec![None, None], 0));
     for broken in
-        ["X-IMAPbase: 0 9\n", "X-IMAPbase: x 9\n", "X-IMAPbase: 7\n", "X-IMAPbase: 7 4294967295\n", "X-IMAPbase:\n"]
+        ["X-IMAPbase: 0 9\n", "X-IMAPbase: x 9\n", "X-IMAPbase: 7\n", "X-IMAPbase: 7 2147483648\n", "X-IMAPbase:\n"]
     {
-        assert_eq!(uids(&[&format!("{broken}X-UID: 1\n")]).0, None, "{broken}");
+        let scan = scan(mbox(&[&format!("{broken}X-UID: 1\n")]).as_bytes(), Variant::Auto);
+        assert_eq!((scan.uidvalidity, scan.uidnext, scan.items[0].uid), (None, None, None), "{broken}");
+        assert!(scan.notices[0].text.starts_with("X-IMAPbase of the first message"), "{broken}");
     }
     let unbased = scan(mbox(&["X-UID: 3\n", "X-UID: 4\n"]).as_bytes(), Variant::Auto);
     assert_eq!(unbased.notices[0].rule, "9.4");
@@ -552,12 +564,15 @@ fn uids_count_under_x_imapbase_while_they_ascend() {
 
 #[test]
 fn keywords_that_the_mailbox_does_not_name_came_with_the_mail() {
-    let text =
-        mbox(&["X-IMAPbase: 7 9 Factura\nX-Keywords: Factura Junk\n", "X-Keywords: FACTURA\nX-Mozilla-Keys: mine\n"]);
+    let text = mbox(&[
+        "X-IMAPbase: 7 9 Factura\nX-Keywords: Factura Junk $Forwarded\n",
+        "X-Keywords: FACTURA\nX-Mozilla-Keys: mine\n",
+    ]);
     let scan = scan(text.as_bytes(), Variant::Auto);
     let keywords: Vec<Vec<&str>> =
         scan.items.iter().map(|item| item.keywords.iter().map(|keyword| keyword.as_str()).collect()).collect();
     assert_eq!(keywords, [vec!["Factura"], vec!["mine", "FACTURA"]]);
+    assert_eq!(scan.items[0].flags, Flags::NONE);
 }
 
 #[test]

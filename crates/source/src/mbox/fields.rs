@@ -26,11 +26,11 @@ const MAX_KEYWORDS: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     /// Flags of every field that has some.
-    pub(crate) flags: Flags,
+    flags: Flags,
     /// Keywords of `X-Keywords`: claims that count only where the mailbox knows them.
-    pub(super) claimed_keywords: Vec<Keyword>,
+    claimed_keywords: Vec<Keyword>,
     /// Keywords that the owner's client set.
-    pub(super) client_keywords: Vec<Keyword>,
+    client_keywords: Vec<Keyword>,
     /// `X-IMAPbase` or `X-IMAP`.
     pub(super) base: Option<Base>,
     /// Whether such a field stands there but makes no sense.
@@ -105,17 +105,21 @@ impl Fields {
         self.received.or(self.date)
     }
 
-    /// The keywords to believe. A mailbox that names the keywords in use (`Some`) was kept by a server, and a claim that
-    /// it does not name came with the mail; where none are named, claims are all there is.
-    pub(crate) fn keywords(&self, in_use: Option<&[Keyword]>) -> Vec<Keyword> {
-        let mut keywords = self.client_keywords.clone();
-        for claimed in &self.claimed_keywords {
-            let known = in_use.is_none_or(|in_use| in_use.contains(claimed));
-            if known && !keywords.contains(claimed) {
-                keywords.push(claimed.clone());
+    /// The flags and keywords to believe. A mailbox that names the keywords in use (`Some`) was kept by a server, and a
+    /// claim that it does not name came with the mail; where none are named, claims are all there is.
+    pub(crate) fn marks(&self, in_use: Option<&[Keyword]>) -> (Flags, Vec<Keyword>) {
+        let known = |claimed: &&Keyword| in_use.is_none_or(|in_use| in_use.contains(claimed));
+        let mut flags = self.flags;
+        let mut keywords: Vec<Keyword> = Vec::new();
+        for keyword in self.client_keywords.iter().chain(self.claimed_keywords.iter().filter(known)) {
+            // `$Forwarded` is a keyword to servers and a flag here.
+            match Flags::from_imap_name(keyword.as_str()) {
+                Some(flag) => flags = flags | flag,
+                None if keywords.contains(keyword) => {}
+                None => keywords.push(keyword.clone()),
             }
         }
-        keywords
+        (flags, keywords)
     }
 
     fn add_letters(&mut self, text: &str, letters: &[(char, Flags)]) {

@@ -23,7 +23,7 @@ const FAR_WINDOW_BYTES: usize = 4 * postmark::MAX_LINE_BYTES;
 /// a notice.
 ///
 /// # Errors
-/// When the file cannot be read or is no regular file.
+/// When the file cannot be read, is no regular file, or is cut short meanwhile.
 pub fn scan_file(file: &File, path: &[u8], variant: Variant, limit_bytes: u64) -> io::Result<MboxScan> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -113,6 +113,9 @@ impl Scanner<'_> {
             self.scan.postmarks += 1;
             next = self.message(postmark)?;
         }
+        if self.window.length < self.stamp.length_bytes {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it was cut short while it was read"));
+        }
         Ok(())
     }
 
@@ -141,8 +144,7 @@ impl Scanner<'_> {
         };
         let fields = Fields::read(if looks_like_mail { &header } else { b"" });
         let mut item = self.item(kind, 0, end, fields.arrival());
-        item.flags = fields.flags;
-        item.keywords = fields.keywords(None);
+        (item.flags, item.keywords) = fields.marks(None);
         if next.is_some() {
             item.notices.push(self.notice("9.2", 0, format!("{end} bytes stand before the first From line")));
         }
@@ -174,8 +176,8 @@ impl Scanner<'_> {
         let kind = if is_first && fields.is_folder_data { ItemKind::NotAMessage } else { ItemKind::Message };
         let mut item = self.item(kind, start, end, postmark.date.or(fields.arrival()));
         if kind == ItemKind::Message {
-            item.flags = fields.flags;
-            item.keywords = fields.keywords(self.mailbox.base.as_ref().map(|base| base.keywords.as_slice()));
+            let in_use = self.mailbox.base.as_ref().map(|base| base.keywords.as_slice());
+            (item.flags, item.keywords) = fields.marks(in_use);
             item.uid = self.believe_uid(fields.uid, start, &mut item.notices);
             item.uidl = self.believe_uidl(fields.uidl, start, &mut item.notices);
         }
@@ -190,7 +192,7 @@ impl Scanner<'_> {
         Ok(next)
     }
 
-    /// Where the item that begins at `start` ends: at the next postmark, or with the file.
+    /// Where the item that begins at `start` ends: at the next postmark, or with the file, be that cut short meanwhile.
     fn find_end(&mut self, start: u64, doubts: &mut Doubts) -> io::Result<End> {
         let mut at = start;
         while let Some(found) = self.window.find(at, postmark::PREFIX)? {
@@ -202,7 +204,7 @@ impl Scanner<'_> {
         let length = self.window.length;
         // Without a postmark there is no separator either: the file as a whole is the item.
         let separator = if self.scan.postmarks > 0 { self.window.blank_line_before(length)?.unwrap_or(0) } else { 0 };
-        Ok(End { end: length - separator, next: None })
+        Ok(End { end: length.saturating_sub(separator).max(start), next: None })
     }
 
     /// Whether the file is split at `at`, where `From ` stands.
