@@ -1,5 +1,36 @@
 //! Integration of two histories: stage, plan, apply, verify, undo; ledger and reports.
 
+pub mod accounts;
+mod apply;
+mod flip;
+mod integration;
+mod journal;
+pub mod export;
 pub mod ledger;
+mod load;
+mod mover;
 pub mod plan;
+mod platform;
+mod progress;
+mod relations;
 pub mod report;
+mod reporting;
+mod select;
+pub mod stage;
+mod steps;
+mod undo;
+mod verify;
+
+pub use apply::{Applied, apply};
+pub use integration::{IntegrationError, Policies, Step};
+pub use mover::Mover;
+pub use platform::{Platform, PlatformError};
+pub use progress::{Progress, Silent};
+pub use reporting::{build_report, public_key, write_ledger};
+pub use select::Selection;
+pub use steps::{
+    Imported, Named, PlanCounts, PlanReport, PlannedAccount, PlannedMailbox, Undone, confirm, import, newest,
+    plan_integration, set_policy, stage_integration, step, undo,
+};
+pub use source::open as open_source;
+pub use verify::{Verified, verify};

@@ -83,8 +83,8 @@ pub struct Domain {
     pub disabled: bool,
 }
 
-/// An account line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An account line. Its `Debug` does not print the hash.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     /// Login and address.
     pub address: Address,
@@ -102,6 +102,23 @@ pub struct Account {
     pub language: Option<String>,
     /// The home directory as written, where the source says.
     pub home: Option<String>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Naming every field: a new one that should not be printed is a decision to take here.
+        let Account { address, password_hash, name, quota_bytes, disabled, forwards, language, home } = self;
+        f.debug_struct("Account")
+            .field("address", address)
+            .field("password_hash", &password_hash.as_ref().map(|_| "(not shown)"))
+            .field("name", name)
+            .field("quota_bytes", quota_bytes)
+            .field("disabled", disabled)
+            .field("forwards", forwards)
+            .field("language", language)
+            .field("home", home)
+            .finish()
+    }
 }
 
 /// An alias line.

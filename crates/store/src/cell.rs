@@ -36,6 +36,9 @@ const INDEX: &str = "index.sqlite";
 const TAIL: &str = "tail";
 /// Before the key of an address that no live account has any more, which the segments have yet to be told.
 const REMOVED: &str = "removed ";
+/// Before the key of an address whose live account is gone: the highest UIDVALIDITY that was served there. Clients may
+/// meet another account at the address.
+const SERVED: &str = "served ";
 /// Before segment and position of a stretch that could not be taken into the index, and was reported as that.
 const LEFT: &str = "left ";
 /// More than the fixed fields and the numbers of a delivery's meta take.
@@ -59,6 +62,7 @@ pub(crate) struct CellOptions {
     pub(crate) store: [u8; 16],
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) vfs: Option<String>,
+    pub(crate) segment_bytes: u64,
 }
 
 struct Writer {
@@ -177,10 +181,10 @@ impl Cell {
         write_file_again(&*options.disk, &wal)?;
         let db = sqlite::open_writer(&index, options.vfs.as_deref(), segments.numbers()?.is_empty())?;
         options.disk.sync_dir(dir).map_err(StoreError::io(dir))?;
-        let CellOptions { number, store, vfs, .. } = options;
+        let CellOptions { number, store, vfs, segment_bytes, .. } = options;
         let mut findings = Vec::new();
         let end = catch_up(&db, &segments, number, Replay::Deliveries, &mut findings)?;
-        let log = Log::open(segments.clone(), number, store, end)?;
+        let log = Log::open(segments.clone(), number, store, segment_bytes, end)?;
         let writer = Mutex::new(Writer { db, log, cell: number, wal, failed: false });
         let (waiting, readers) = (Mutex::default(), Mutex::default());
         let cell = Cell { number, dir: dir.to_owned(), vfs, segments, writer, waiting, readers };
@@ -316,16 +320,26 @@ impl Cell {
     /// # Errors
     /// [`StoreError::Caller`] for the live lineage; those of the disk and of the index.
     pub fn forget_lineage(&self, lineage: LineageId) -> Result<()> {
+        self.forget_lineage_but(lineage, None)
+    }
+
+    /// As [`Cell::forget_lineage`], but for one account of it, which stays hidden and readable.
+    ///
+    /// # Errors
+    /// As [`Cell::forget_lineage`].
+    pub fn forget_lineage_but(&self, lineage: LineageId, kept: Option<&Address>) -> Result<()> {
         if lineage == LIVE {
             return Err(StoreError::Caller("the live lineage cannot be forgotten".into()));
         }
         let mut writer = self.ready_writer()?;
-        let accounts = rows::accounts(&writer.db, Some(lineage))?;
+        let mut accounts = rows::accounts(&writer.db, Some(lineage))?;
+        accounts.retain(|a| Some(a.address.as_str()) != kept.map(Address::as_str));
         if accounts.is_empty() {
             return Ok(());
         }
         // The segments first: stopped in between, the index still has it, and it is forgotten again.
-        let meta = lineage.0.to_le_bytes();
+        let mut meta = lineage.0.to_le_bytes().to_vec();
+        meta.extend_from_slice(kept.map_or("", Address::as_str).as_bytes());
         let digest = Digest::from(blake3::hash(&[]));
         writer.append_other(|log| log.append(Kind::Forget, digest, &Payload::elsewhere(0), &meta).map(|_| ()))?;
         writer.transact(true, |db| accounts.iter().try_for_each(|account| rows::delete_account(db, account.id)))
@@ -488,7 +502,8 @@ fn set_tail(db: &Connection, tail: Place) -> Result<()> {
     rows::set_note(db, TAIL, &format!("{} {}", tail.segment, tail.position))
 }
 
-fn tail(db: &Connection) -> Result<Option<Place>> {
+/// Up to where the index knows the segments.
+pub(crate) fn tail(db: &Connection) -> Result<Option<Place>> {
     let Some(text) = rows::note(db, TAIL)? else { return Ok(None) };
     let parsed = text.split_once(' ').and_then(|(s, p)| Some((s.parse().ok()?, p.parse().ok()?)));
     let (segment, position) = parsed.ok_or_else(|| StoreError::BadRow(format!("tail {text:?}")))?;
@@ -766,6 +781,7 @@ pub(crate) fn catch_up(
             }
             // A damaged head does not hide records, but no more are put behind it.
             note(format!("segment {number:08x}: its head is damaged ({why})"));
+            rows::set_note(&tx, &format!("{LEFT}{number} 0"), &format!("{SEGMENT_HEAD_LEN} {why}"))?;
             scanned.clean = false;
         }
         let written = if replay == Replay::Deliveries { start } else { scanned.tail };
@@ -827,11 +843,11 @@ fn replay_record(
         _ if !whole => Ok(Some(record::RecordError::PayloadChecksum.to_string())),
         Kind::Manifest | Kind::Forget if replay == Replay::Deliveries => Ok(None),
         Kind::Forget => {
-            let lineage = meta.try_into().map(|bytes| LineageId(i64::from_le_bytes(bytes)));
-            let Some(lineage) = lineage.ok().filter(|l| *l != LIVE) else {
+            let said = meta.split_first_chunk().map(|(bytes, kept)| (LineageId(i64::from_le_bytes(*bytes)), kept));
+            let Some((lineage, kept)) = said.filter(|(lineage, _)| *lineage != LIVE) else {
                 return Ok(Some("its description is malformed".into()));
             };
-            for account in rows::accounts(db, Some(lineage))? {
+            for account in rows::accounts(db, Some(lineage))?.iter().filter(|a| a.address.as_bytes() != kept) {
                 rows::delete_account(db, account.id)?;
             }
             Ok(None)
@@ -1069,12 +1085,28 @@ impl View<'_> {
         rows::usage(self.db, account)
     }
 
+    /// Number of an account's messages, and the latest INTERNALDATE among them.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn newest(&self, account: AccountId) -> Result<(u64, Option<i64>)> {
+        rows::newest(self.db, account)
+    }
+
     /// Calls for every item of a staged account, by number.
     ///
     /// # Errors
     /// Those of `each`; those of the index.
     pub fn for_each_item(&self, account: AccountId, each: impl FnMut(i64, Item) -> Result<()>) -> Result<()> {
         rows::for_each_item(self.db, account, each)
+    }
+
+    /// Items of a lineage's accounts, but for those of one kind.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn count_items(&self, lineage: LineageId, except_kind: u8) -> Result<u64> {
+        rows::count_items(self.db, lineage, except_kind)
     }
 
     /// What is known of bytes with a digest.
@@ -1184,6 +1216,10 @@ impl Tx<'_> {
     /// What the segments still hold of an earlier account at an address must not come back with the new one: instead
     /// of the removal they are told the state of the new account.
     fn takes_over(&self, account: AccountId, address: &Address) -> Result<()> {
+        if let Some(served) = rows::note(self.db, &format!("{SERVED}{}", address.key()))? {
+            let served = served.parse().map_err(|_| StoreError::BadRow(format!("UIDVALIDITY {served:?}")))?;
+            rows::raise_max_uidvalidity(self.db, account, served)?;
+        }
         let removed = format!("{REMOVED}{}", address.key());
         if rows::note(self.db, &removed)?.is_some() {
             rows::delete_note(self.db, &removed)?;
@@ -1193,8 +1229,10 @@ impl Tx<'_> {
     }
 
     fn note_removal(&self, account: &Account) -> Result<()> {
-        let removed = format!("{REMOVED}{}", account.address.to_lowercase());
-        rows::set_note(self.db, &removed, &account.id.0.to_string())
+        let key = account.address.to_lowercase();
+        let served = self.max_uidvalidity(account.id)?;
+        rows::set_note(self.db, &format!("{SERVED}{key}"), &served.to_string())?;
+        rows::set_note(self.db, &format!("{REMOVED}{key}"), &account.id.0.to_string())
     }
 
     /// Gives an account another address, or another spelling of it.
@@ -1353,8 +1391,8 @@ impl Tx<'_> {
         rows::delete_item(self.db, account, number)
     }
 
-    /// Asks for the account's state to be written into the segments after this transaction
-    /// ([`Cell::flush_manifests`]).
+    /// Asks for a live account's state to be written into the segments after this transaction
+    /// ([`Cell::flush_manifests`]). Of a hidden account nothing is written but its deliveries: it can be staged again.
     ///
     /// # Errors
     /// Those of the index.

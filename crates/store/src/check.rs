@@ -13,7 +13,7 @@
 //! 8. A live account has exactly one INBOX.
 //! 9. A staged item that became a message points to one.
 
-use crate::cell::{Cell, Finding, left_over};
+use crate::cell::{Cell, Finding, left_over, tail};
 use crate::error::{Class, StoreError};
 use crate::index::{rows, sqlite};
 use crate::segment::log::Found;
@@ -112,7 +112,9 @@ impl Check<'_> {
     }
 
     fn segment(&mut self, number: u32, blobs: Vec<Blob>) -> Result<()> {
-        if let Err(error @ StoreError::Corrupt { .. }) = self.cell.segments().segment_head(number) {
+        if let Err(error @ StoreError::Corrupt { .. }) = self.cell.segments().segment_head(number)
+            && !self.was_reported(number, 0, SEGMENT_HEAD_LEN as u64)
+        {
             self.problem(format!("{error}"));
         }
         let mut expected: HashMap<u64, Blob> = HashMap::new();
@@ -122,6 +124,11 @@ impl Check<'_> {
             } else {
                 self.problem(format!("segment {:08x} is missing; it held {}", blob.place.segment, blob.digest));
             }
+        }
+        let length = self.cell.segments().length(number)?;
+        let known = tail(self.view.db)?.filter(|t| t.segment == number && t.position > length.next_multiple_of(8));
+        if let Some(known) = known.filter(|t| !self.was_reported(number, length, t.position)) {
+            self.problem(format!("segment {number:08x} ends at {length}; the index knows it up to {}", known.position));
         }
         let mut found = Vec::new();
         let mut damaged = Vec::new();

@@ -13,6 +13,7 @@ use crate::cell::{Cell, CellOptions, Finding};
 use crate::disk::{Disk, RealDisk};
 use crate::error::StoreError;
 use crate::rebuild::{Rebuilt, rebuild};
+use crate::segment::log::SEGMENT_BYTES;
 use message::Address;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -46,12 +47,14 @@ pub struct OpenOptions {
     pub vfs: Option<String>,
     /// What the lock says of this process to another that finds it held.
     pub purpose: String,
+    /// Length at which a segment is sealed and the next one begun.
+    pub segment_bytes: u64,
 }
 
 impl OpenOptions {
     /// The operating system's files.
     pub fn for_purpose(purpose: &str) -> Self {
-        OpenOptions { disk: Arc::new(RealDisk), vfs: None, purpose: purpose.to_owned() }
+        OpenOptions { disk: Arc::new(RealDisk), vfs: None, purpose: purpose.to_owned(), segment_bytes: SEGMENT_BYTES }
     }
 }
 
@@ -176,7 +179,8 @@ fn cell_dir(dir: &Path, number: u32) -> PathBuf {
 }
 
 fn cell_options(number: u32, store: [u8; 16], options: &OpenOptions) -> CellOptions {
-    CellOptions { number, store, disk: options.disk.clone(), vfs: options.vfs.clone() }
+    let OpenOptions { disk, vfs, segment_bytes, .. } = options.clone();
+    CellOptions { number, store, disk, vfs, segment_bytes }
 }
 
 fn open_cell(dir: &Path, number: u32, store: [u8; 16], options: &OpenOptions) -> Result<(Cell, Vec<Finding>)> {

@@ -110,7 +110,8 @@ pub(crate) fn delete_content(db: &Connection, id: AccountId) -> Result<()> {
 }
 
 pub(crate) fn set_manifest_due(db: &Connection, id: AccountId, due: bool) -> Result<()> {
-    let sql = "UPDATE account SET manifest_due = ?2 WHERE account_id = ?1";
+    // A state in a segment is that of a live account.
+    let sql = "UPDATE account SET manifest_due = ?2 WHERE account_id = ?1 AND lineage = 0";
     db.prepare_cached(sql)?.execute(params![id.0, due])?;
     Ok(())
 }
@@ -406,6 +407,12 @@ pub(crate) fn usage(db: &Connection, account: AccountId) -> Result<(u64, u64)> {
     Ok(db.prepare_cached(sql)?.query_row([account.0], |r| Ok((r.get(0)?, r.get(1)?)))?)
 }
 
+/// Number of messages in an account, and the latest INTERNALDATE.
+pub(crate) fn newest(db: &Connection, account: AccountId) -> Result<(u64, Option<i64>)> {
+    let sql = "SELECT count(*), max(internal_date) FROM message WHERE account_id = ?1";
+    Ok(db.prepare_cached(sql)?.query_row([account.0], |r| Ok((r.get(0)?, r.get(1)?)))?)
+}
+
 // Expunged UIDs.
 
 pub(crate) fn put_expunged(
@@ -517,6 +524,12 @@ pub(crate) fn for_each_item(
         each(r.get(0)?, item)?;
     }
     Ok(())
+}
+
+pub(crate) fn count_items(db: &Connection, lineage: LineageId, except_kind: u8) -> Result<u64> {
+    let sql = "SELECT count(*) FROM item i JOIN account a ON a.account_id = i.account_id \
+               WHERE a.lineage = ?1 AND i.kind <> ?2";
+    Ok(db.prepare_cached(sql)?.query_row(params![lineage.0, except_kind], |r| r.get(0))?)
 }
 
 // The journal of integrations.

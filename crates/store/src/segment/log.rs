@@ -16,8 +16,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
-/// A segment that reaches this length is sealed and the next one begun.
-const SEGMENT_BYTES: u64 = 64 << 20;
+/// A segment that reaches this length is sealed and the next one begun; tests choose a smaller one.
+pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
 /// Room is reserved in steps of this, so that most syncs need not touch the file system's journal.
 const RESERVE_BYTES: u64 = 8 << 20;
 /// Bytes looked through at a time for the next record behind a damaged one, or written again.
@@ -138,6 +138,10 @@ impl Segments {
         Ok(())
     }
 
+    pub(crate) fn length(&self, number: u32) -> Result<u64, StoreError> {
+        self.file(number)?.len().map_err(StoreError::io(self.path(number)))
+    }
+
     /// Whether the stored bytes of a record have the checksum that its head names. The codec is not looked at.
     pub(crate) fn payload_is_whole(&self, head: &Head) -> Result<bool, StoreError> {
         let file = self.file(head.segment)?;
@@ -186,8 +190,12 @@ impl Segments {
     ) -> Result<ScanEnd, StoreError> {
         let file = self.file(number)?;
         let length = file.len().map_err(StoreError::io(self.path(number)))?;
+        let (mut position, mut clean, mut meta) = (from, true, Vec::new());
         // Padding may be missing at the end; more than that was cut away.
-        let (mut position, mut clean, mut meta) = (from, from <= length.next_multiple_of(8), Vec::new());
+        if from > length.next_multiple_of(8).max(SEGMENT_HEAD_LEN as u64) {
+            each(Found::Damaged(length, from, RecordError::Short))?;
+            clean = false;
+        }
         loop {
             match self.record_at(&*file, number, position, length, &mut meta)? {
                 Ok(head) => {
@@ -284,6 +292,7 @@ pub(crate) fn write_file_again(disk: &dyn Disk, path: &Path) -> Result<(), Store
 /// The writing end of a cell's segments. One per cell.
 pub(crate) struct Log {
     segments: Arc<Segments>,
+    segment_bytes: u64,
     template: SegmentHead,
     current: Option<Current>,
     next_number: u32,
@@ -307,6 +316,7 @@ impl Log {
         segments: Arc<Segments>,
         cell: u32,
         store: [u8; 16],
+        segment_bytes: u64,
         last: Option<(u32, ScanEnd)>,
     ) -> Result<Self, StoreError> {
         let template = SegmentHead { number: 0, cell, store, created: 0 };
@@ -316,14 +326,14 @@ impl Log {
         let mut current = None;
         if let Some((number, end)) = last
             && end.clean
-            && end.tail < SEGMENT_BYTES
+            && end.tail < segment_bytes
             && end.tail >= SEGMENT_HEAD_LEN as u64
         {
             let file = segments.file(number)?;
             let reserved = file.len().map_err(StoreError::io(segments.path(number)))?;
             current = Some(Current { number, file, tail: end.tail, reserved });
         }
-        Ok(Log { segments, template, current, next_number, buffer: Vec::new(), failed: false })
+        Ok(Log { segments, segment_bytes, template, current, next_number, buffer: Vec::new(), failed: false })
     }
 
     /// After a failure: cuts off what may not have reached the disk, and begins a new segment with the next record.
@@ -361,7 +371,7 @@ impl Log {
         let length = HEAD_LEN as u64 + meta.len() as u64 + payload.stored.len() as u64 + 8;
         let room = |c: &Current, buffered: usize| {
             let used = c.tail + buffered as u64;
-            used + length <= SEGMENT_BYTES || used == SEGMENT_HEAD_LEN as u64
+            used + length <= self.segment_bytes || used == SEGMENT_HEAD_LEN as u64
         };
         let current = match self.current.take() {
             Some(current) if room(&current, self.buffer.len()) => self.current.insert(current),
@@ -386,7 +396,7 @@ impl Log {
             self.failed = true;
             let end = current.tail + self.buffer.len() as u64;
             if end > current.reserved {
-                let wanted = end.max((current.reserved + RESERVE_BYTES).min(SEGMENT_BYTES));
+                let wanted = end.max((current.reserved + RESERVE_BYTES).min(self.segment_bytes));
                 current.file.allocate(wanted).map_err(failed())?;
                 current.reserved = wanted;
             }
@@ -421,9 +431,10 @@ impl Log {
         let path = self.segments.path(number);
         let disk = &self.segments.disk;
         let file = disk.open(&path, true).map_err(StoreError::io(&path))?;
+        let reserved = RESERVE_BYTES.min(self.segment_bytes);
         let head = SegmentHead { number, created: crate::now(), ..self.template };
         let made = file
-            .allocate(RESERVE_BYTES)
+            .allocate(reserved)
             .and_then(|()| file.write_all_at(&head.encode(), 0))
             .and_then(|()| file.sync_data())
             .and_then(|()| disk.sync_dir(&self.segments.dir));
@@ -434,7 +445,7 @@ impl Log {
         }
         self.segments.files.write().unwrap_or_else(|e| e.into_inner()).insert(number, file.clone());
         let tail = SEGMENT_HEAD_LEN as u64;
-        Ok(self.current.insert(Current { number, file, tail, reserved: RESERVE_BYTES }))
+        Ok(self.current.insert(Current { number, file, tail, reserved }))
     }
 }
 

@@ -1,1 +1,0 @@
-//! The ledger: what became of every message of every source (`RULES.md 10.2`).

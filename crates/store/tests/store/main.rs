@@ -1,0 +1,14 @@
+//! The store attacked: random operations against a model, power cuts, failing disks, damage, crowds and extremes.
+//! Every test that writes ends with the full check.
+#![allow(clippy::unwrap_used)]
+
+mod crowd;
+mod damage;
+mod extremes;
+mod failing_disk;
+mod format;
+mod model;
+mod power_cut;
+mod rebuild;
+mod scenario;
+mod support;
