@@ -16,8 +16,10 @@ mod relations;
 pub mod report;
 mod reporting;
 mod select;
+mod set_aside;
 pub mod stage;
 mod steps;
+mod store_source;
 mod undo;
 mod verify;
 
@@ -28,9 +30,10 @@ pub use platform::{Platform, PlatformError};
 pub use progress::{Progress, Silent};
 pub use reporting::{build_report, public_key, write_ledger};
 pub use select::Selection;
+pub use set_aside::export_maildir;
 pub use steps::{
     Imported, Named, PlanCounts, PlanReport, PlannedAccount, PlannedMailbox, Undone, confirm, import, newest,
     plan_integration, set_policy, stage_integration, step, undo,
 };
-pub use source::open as open_source;
+pub use store_source::open_source;
 pub use verify::{Verified, verify};

@@ -45,7 +45,7 @@ fn the_small_incident_comes_out_right() {
     assert_eq!(verified.problems, Vec::<String>::new());
     check(&platform);
     let out = dir.path().join("out");
-    integrate::export::maildir(&platform, &out, &Selection::default(), &Silent).unwrap();
+    integrate::export_maildir(&platform, &out, &Selection::default(), &Silent).unwrap();
     if let Err(wrong) = testkit::truth::check(&incident, &out) {
         panic!("{wrong}");
     }

@@ -747,6 +747,7 @@ pub(crate) fn catch_up(
     if let Some(from) = from.filter(|f| !numbers.contains(&f.segment)) {
         note(format!("segment {:08x} is missing; the index knows it up to {}", from.segment, from.position));
     }
+    let last = numbers.last().copied();
     for number in numbers.into_iter().filter(|n| from.is_none_or(|f| *n >= f.segment)) {
         let start = from.filter(|f| f.segment == number).map_or(SEGMENT_HEAD_LEN as u64, |f| f.position);
         let head = match segments.segment_head(number) {
@@ -758,7 +759,7 @@ pub(crate) fn catch_up(
             Err(StoreError::Corrupt { why, .. }) => Err(why),
             Err(error) => return Err(error),
         };
-        let mut scanned = segments.scan(number, start, |found| {
+        let mut scanned = segments.scan(number, start, Some(number) != last, |found| {
             let (from, to, text) = match found {
                 Found::Record(head, meta) => {
                     let place = Place { segment: number, position: head.position };
@@ -781,7 +782,9 @@ pub(crate) fn catch_up(
             }
             // A damaged head does not hide records, but no more are put behind it.
             note(format!("segment {number:08x}: its head is damaged ({why})"));
-            rows::set_note(&tx, &format!("{LEFT}{number} 0"), &format!("{SEGMENT_HEAD_LEN} {why}"))?;
+            if replay == Replay::Everything {
+                rows::set_note(&tx, &format!("{LEFT}{number} 0"), &format!("{SEGMENT_HEAD_LEN} {why}"))?;
+            }
             scanned.clean = false;
         }
         let written = if replay == Replay::Deliveries { start } else { scanned.tail };

@@ -93,17 +93,21 @@ impl Check<'_> {
 
     /// Invariants 1 to 3. Blob rows come in the order of the segments, so one segment's rows are held at a time.
     fn segments(&mut self) -> Result<()> {
-        let mut numbers = self.cell.segments().numbers()?.into_iter().peekable();
+        // What a writer appends in the meantime is not in the view.
+        let Some(end) = tail(self.view.db)? else { return Ok(()) };
+        let mut numbers = self.cell.segments().numbers()?;
+        numbers.retain(|number| *number <= end.segment);
+        let mut numbers = numbers.into_iter().peekable();
         let mut held: Vec<Blob> = Vec::new();
         rows::for_each_blob(self.view.db, |blob| {
             while let Some(number) = numbers.next_if(|n| *n < blob.place.segment) {
-                self.segment(number, std::mem::take(&mut held))?;
+                self.segment(number, end, std::mem::take(&mut held))?;
             }
             held.push(blob);
             Ok(())
         })?;
         for number in numbers {
-            self.segment(number, std::mem::take(&mut held))?;
+            self.segment(number, end, std::mem::take(&mut held))?;
         }
         for blob in held {
             self.problem(format!("segment {:08x} is missing; it held {}", blob.place.segment, blob.digest));
@@ -111,7 +115,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn segment(&mut self, number: u32, blobs: Vec<Blob>) -> Result<()> {
+    fn segment(&mut self, number: u32, end: Place, blobs: Vec<Blob>) -> Result<()> {
         if let Err(error @ StoreError::Corrupt { .. }) = self.cell.segments().segment_head(number)
             && !self.was_reported(number, 0, SEGMENT_HEAD_LEN as u64)
         {
@@ -126,14 +130,22 @@ impl Check<'_> {
             }
         }
         let length = self.cell.segments().length(number)?;
-        let known = tail(self.view.db)?.filter(|t| t.segment == number && t.position > length.next_multiple_of(8));
-        if let Some(known) = known.filter(|t| !self.was_reported(number, length, t.position)) {
-            self.problem(format!("segment {number:08x} ends at {length}; the index knows it up to {}", known.position));
+        let end = if end.segment == number { Some(end.position) } else { None };
+        let cut = end.filter(|end| *end > length.next_multiple_of(8) && !self.was_reported(number, length, *end));
+        if let Some(end) = cut {
+            self.problem(format!("segment {number:08x} ends at {length}; the index knows it up to {end}"));
         }
         let mut found = Vec::new();
         let mut damaged = Vec::new();
         let cell = self.cell;
-        cell.segments().scan(number, SEGMENT_HEAD_LEN as u64, |record| {
+        cell.segments().scan(number, SEGMENT_HEAD_LEN as u64, end.is_none(), |record| {
+            let position = match &record {
+                Found::Record(head, _) => head.position,
+                Found::Damaged(from, ..) => *from,
+            };
+            if end.is_some_and(|end| position >= end) {
+                return Ok(());
+            }
             match record {
                 Found::Record(head, meta) => {
                     found.push((*head, head.kind == Kind::Delivery && record::Delivery::decode(meta).is_err()))

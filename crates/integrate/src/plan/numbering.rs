@@ -147,9 +147,7 @@ impl Numbering {
     /// # Errors
     /// When there are not enough UIDs.
     pub(super) fn assign(&mut self, slots: &mut [Slot], copies: &Copies<'_>) -> Result<u32, Exhausted> {
-        if let Some(uidvalidity) = self.if_filled
-            && !slots.is_empty()
-        {
+        if let Some(uidvalidity) = self.if_filled {
             self.keep(Side::Before, uidvalidity);
         }
         for slot in slots.iter_mut() {

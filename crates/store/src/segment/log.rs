@@ -182,10 +182,12 @@ impl Segments {
     }
 
     /// Goes through a segment from a position. Damage is reported and stepped over: what stands behind it is found.
+    /// One that is `sealed` was cut behind its last record: zeros at its end are records that were lost.
     pub(crate) fn scan(
         &self,
         number: u32,
         from: u64,
+        sealed: bool,
         mut each: impl FnMut(Found<'_>) -> Result<(), StoreError>,
     ) -> Result<ScanEnd, StoreError> {
         let file = self.file(number)?;
@@ -207,9 +209,11 @@ impl Segments {
                         each(Found::Damaged(position, next, why))?;
                         (position, clean) = (next, false);
                     }
-                    Behind::Zeros if why == RecordError::Blank => return Ok(ScanEnd { tail: position, clean }),
+                    Behind::Zeros if why == RecordError::Blank && !(sealed && clean && position < length) => {
+                        return Ok(ScanEnd { tail: position, clean });
+                    }
                     Behind::Zeros | Behind::Remains => {
-                        let why = if why == RecordError::Blank { RecordError::NoMagic } else { why };
+                        let why = if why == RecordError::Blank && !sealed { RecordError::NoMagic } else { why };
                         each(Found::Damaged(position, length, why))?;
                         return Ok(ScanEnd { tail: position, clean: false });
                     }
@@ -439,8 +443,9 @@ impl Log {
             .and_then(|()| file.sync_data())
             .and_then(|()| disk.sync_dir(&self.segments.dir));
         if let Err(cause) = made {
-            // Nothing was acknowledged in it: a half-made segment may go. Should that fail too, opening removes it.
-            let _ = disk.remove(&path);
+            // Nothing was acknowledged in it: a half-made segment may go. Should that fail too, it is known by its
+            // length, and goes when the log recovers or is opened.
+            let _ = file.set_len(0).and_then(|()| disk.remove(&path));
             return Err(StoreError::Io { path, cause });
         }
         self.segments.files.write().unwrap_or_else(|e| e.into_inner()).insert(number, file.clone());
