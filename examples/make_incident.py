@@ -429,7 +429,8 @@ class Outcome:
                 "before": sum(len(b.copies) for b in was), "after": len(now.copies) if now else 0,
                 "both": self.both[name], "result": len(self.result[name]),
                 "uidvalidity": stands.uidvalidity if stands else None,
-                "subscribed": bool(now and now.subscribed or any(b.subscribed for b in was)),
+                # No list of subscriptions here names the INBOX.
+                "subscribed": name != "INBOX" and any(b.subscribed for b in [now, *was] if b),
                 "messages": sorted(self.result[name], key=lambda m: (m["internal_date"], m["digest"])),
             })
         return out

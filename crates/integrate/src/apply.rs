@@ -275,7 +275,8 @@ pub(crate) fn flip_account(
     after.set_wholes(&relations.wholes);
     let Policies { plan: policy, mark_before } = &lineages.policies;
     let with_base = lineages.base.map(|_| &base.lineage);
-    let plan = plan(&before.lineage, &after.lineage, with_base, &relations.twins, policy);
+    let mut plan = plan(&before.lineage, &after.lineage, with_base, &relations.twins, policy);
+    before.leave_out_unneeded(&mut plan);
     let (mark_before, now) = (*mark_before, lineages.now);
     let flip = Flip { address, before: &before, live: &after, plan: &plan, mark_before, now };
     let (account, flipped) = flip.write(tx)?;

@@ -1,6 +1,8 @@
 //! An account of the store as the plan reads it, with what of its rows the plan need not know.
 
 use crate::plan::lineage::{Damage, Lineage, Mailbox, Message};
+use crate::plan::{AccountPlan, Finding, MailboxPlan};
+use crate::stage::ORPHAN_UIDS;
 use message::Identity;
 use std::collections::HashMap;
 use store::{Account, Blob, LIVE, StoreError, Traits, View, uidl_by_rule};
@@ -56,6 +58,42 @@ impl Loaded {
     /// Number of messages.
     pub(crate) fn count(&self) -> u64 {
         self.rows.iter().map(|r| r.len() as u64).sum()
+    }
+
+    /// Takes mailboxes out of a plan that staging made for orphans (`RULES.md 9.3`) all of which turn out to be elsewhere
+    /// (3.4): no history knows them. `self` is *before*.
+    pub(crate) fn leave_out_unneeded(&self, plan: &mut AccountPlan) {
+        let stays = |m: &MailboxPlan| {
+            let of_before_alone = m.before.filter(|_| m.after.is_none() && m.placements.is_empty());
+            !of_before_alone.is_some_and(|before| self.is_made_for_orphans(before))
+        };
+        let mut next = 0;
+        let mut numbers = Vec::with_capacity(plan.mailboxes.len());
+        for mailbox in &plan.mailboxes {
+            numbers.push(next);
+            next += usize::from(stays(mailbox));
+        }
+        if next == plan.mailboxes.len() {
+            return;
+        }
+        plan.mailboxes.retain(stays);
+        for placement in &mut plan.placements {
+            let number = numbers[placement.mailbox as usize];
+            placement.mailbox = u32::try_from(number).expect("a mailbox's new number is not above its old one");
+        }
+        for finding in &mut plan.findings {
+            match finding {
+                Finding::SpecialUseJoined { mailbox }
+                | Finding::SpecialUseYielded { mailbox, .. }
+                | Finding::UidvalidityRenewed { mailbox, .. } => *mailbox = numbers[*mailbox],
+                Finding::UidlRenewed { .. } | Finding::NearTwins { .. } | Finding::DeletionsRefused { .. } => {}
+            }
+        }
+    }
+
+    fn is_made_for_orphans(&self, mailbox: usize) -> bool {
+        let (row, messages) = (&self.mailboxes[mailbox], &self.rows[mailbox]);
+        row.uidvalidity.is_none() && !messages.is_empty() && messages.iter().all(|(m, _)| m.uid >= ORPHAN_UIDS)
     }
 
     /// Every message's bytes, each once.

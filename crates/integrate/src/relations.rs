@@ -97,6 +97,11 @@ impl Relations {
             }
             for (index, (a, a_key)) in keys.iter().enumerate() {
                 for (b, b_key) in &keys[index + 1..] {
+                    // A whole copy stands for a damaged one (`RULES.md 9.2`): that is no other content.
+                    let stands_for = |m| self.wholes.get(m).unwrap_or(m);
+                    if stands_for(a) == stands_for(b) {
+                        continue;
+                    }
                     if a_key.is_none() || a_key != b_key {
                         self.same_message_id.push((*a, *b));
                         continue;

@@ -282,7 +282,8 @@ fn plan_account(
     before.set_wholes(&relations.wholes);
     after.set_wholes(&relations.wholes);
     let with_base = lineages.base.map(|_| &base.lineage);
-    let plan = plan(&before.lineage, &after.lineage, with_base, &relations.twins, policy);
+    let mut plan = plan(&before.lineage, &after.lineage, with_base, &relations.twins, policy);
+    before.leave_out_unneeded(&mut plan);
     for mailbox in &plan.mailboxes {
         let messages = plan.messages_of(mailbox);
         planned.mailboxes.push(PlannedMailbox {
@@ -332,11 +333,19 @@ pub fn undo(
         for (key, state) in cell.read(|view| view.journal_states(id.get()))? {
             let address = Address::new(&key)
                 .map_err(|e| IntegrationError::Store(StoreError::BadRow(format!("the journal's address: {e}"))))?;
-            if matches!(Progressed::from_word(&state), Some(Progressed::Undone)) || !selection.has(&address) {
+            if !selection.has(&address) {
                 continue;
             }
-            let there = cell.write(|tx| undo_account(tx, id, &address))?;
-            platform.directory.write(|tx| accounts::undo_account(tx, id, &key, &|_| !there))?;
+            // An undo that was stopped may have taken the mail back and not come to the directory.
+            let mail_is_back = Progressed::from_word(&state) == Some(Progressed::Undone);
+            let there = match mail_is_back {
+                true => cell.read(|view| view.account(LIVE, &address))?.is_some(),
+                false => cell.write(|tx| undo_account(tx, id, &address))?,
+            };
+            let settled = platform.directory.write(|tx| accounts::undo_account(tx, id, &key, &|_| !there))?;
+            if mail_is_back && settled.already {
+                continue;
+            }
             undone.accounts += 1;
             undone.removed += u64::from(!there);
             progress.done(1, 0);

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::index::{rows, sqlite};
 use crate::manifest::{AccountState, MailboxState, Manifest};
 use crate::segment::log::{Found, Log, ScanEnd, Segments, write_file_again};
-use crate::segment::record::{self, Codec, Head, Kind, MAX_META_LEN, Payload, SEGMENT_HEAD_LEN};
+use crate::segment::record::{self, Codec, HEAD_LEN, Head, Kind, MAX_META_LEN, Payload, SEGMENT_HEAD_LEN};
 use crate::types::{
     Account, AccountId, Blob, BlobId, Item, LIVE, LineageId, Mailbox, MailboxId, Message, NewMailbox, Origin, Place,
     Traits,
@@ -22,7 +22,7 @@ use rusqlite::Connection;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -34,6 +34,8 @@ const MANIFEST_ZSTD_LEVEL: i32 = 3;
 const IDLE_READERS: usize = 4;
 const INDEX: &str = "index.sqlite";
 const TAIL: &str = "tail";
+/// How often the cell was told to make everything durable.
+const SYNCED: &str = "synced";
 /// Before the key of an address that no live account has any more, which the segments have yet to be told.
 const REMOVED: &str = "removed ";
 /// Before the key of an address whose live account is gone: the highest UIDVALIDITY that was served there. Clients may
@@ -51,7 +53,8 @@ pub struct Cell {
     vfs: Option<String>,
     segments: Arc<Segments>,
     writer: Mutex<Writer>,
-    waiting: Mutex<Vec<Arc<Ticket>>>,
+    queue: Mutex<Queue>,
+    turn: Condvar,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -148,6 +151,24 @@ struct Ticket {
     done: Mutex<Option<Result<Vec<Delivered>>>>,
 }
 
+/// Deliveries that wait for the next sync.
+#[derive(Default)]
+struct Queue {
+    tickets: Vec<Arc<Ticket>>,
+    /// One of those who wait is writing for all.
+    led: bool,
+}
+
+/// Hands over to the next leader, also when a panic ends this one.
+struct Leader<'a>(&'a Cell);
+
+impl Drop for Leader<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.queue).led = false;
+        self.0.turn.notify_all();
+    }
+}
+
 /// A mailbox as a group of deliveries uses it.
 struct Slot {
     account: Account,
@@ -186,8 +207,8 @@ impl Cell {
         let end = catch_up(&db, &segments, number, Replay::Deliveries, &mut findings)?;
         let log = Log::open(segments.clone(), number, store, segment_bytes, end)?;
         let writer = Mutex::new(Writer { db, log, cell: number, wal, failed: false });
-        let (waiting, readers) = (Mutex::default(), Mutex::default());
-        let cell = Cell { number, dir: dir.to_owned(), vfs, segments, writer, waiting, readers };
+        let (queue, turn, readers) = (Mutex::default(), Condvar::new(), Mutex::default());
+        let cell = Cell { number, dir: dir.to_owned(), vfs, segments, writer, queue, turn, readers };
         match cell.flush_manifests() {
             // What is there can be read for all that.
             Err(full) if full.is_disk_full() => {
@@ -265,12 +286,20 @@ impl Cell {
             return Ok(Vec::new());
         }
         let ticket = Arc::new(Ticket { deliveries, done: Mutex::new(None) });
-        lock(&self.waiting).push(ticket.clone());
-        let mut writer = self.ready_writer();
-        if let Some(done) = lock(&ticket.done).take() {
-            return done;
+        let mut queue = lock(&self.queue);
+        queue.tickets.push(ticket.clone());
+        // Not on the writer's lock: who waits there for its turn to hear that it is done holds up the next group.
+        while queue.led {
+            queue = self.turn.wait(queue).unwrap_or_else(|e| e.into_inner());
+            if let Some(done) = lock(&ticket.done).take() {
+                return done;
+            }
         }
-        let group = std::mem::take(&mut *lock(&self.waiting));
+        queue.led = true;
+        drop(queue);
+        let _leader = Leader(self);
+        let mut writer = self.ready_writer();
+        let group = std::mem::take(&mut lock(&self.queue).tickets);
         match &mut writer {
             Ok(writer) => writer.deliver(&group),
             Err(e) => fail_all(&group, std::mem::replace(e, StoreError::Stopped)),
@@ -286,7 +315,11 @@ impl Cell {
     pub fn sync(&self) -> Result<()> {
         // Only a commit with changes syncs the index's log, and it syncs all of it.
         let mut writer = self.ready_writer()?;
-        writer.transact(true, |db| rows::set_note(db, "synced", &crate::now().to_string()))
+        writer.transact(true, |db| {
+            // A value that stands there already would be no change: the time of day is one twice in a second.
+            let count: u64 = rows::note(db, SYNCED)?.and_then(|n| n.parse().ok()).unwrap_or(0);
+            rows::set_note(db, SYNCED, &count.wrapping_add(1).to_string())
+        })
     }
 
     pub(crate) fn copy_index(&self, to: &Path) -> Result<()> {
@@ -562,9 +595,9 @@ impl Batch {
                 return Err(StoreError::Caller(text));
             }
             let digest = d.message.digest;
-            if !self.blobs.contains_key(&digest) {
+            if let Entry::Vacant(unknown) = self.blobs.entry(digest) {
                 match rows::blob_by_digest(db, &digest)? {
-                    Some(known) => _ = self.blobs.insert(digest, BlobRef::Known(known.id)),
+                    Some(known) => _ = unknown.insert(BlobRef::Known(known.id)),
                     None if d.message.payload.is_some() => {}
                     None => return Err(StoreError::Caller(format!("the cell has no bytes of {digest}"))),
                 }
@@ -748,6 +781,8 @@ pub(crate) fn catch_up(
         note(format!("segment {:08x} is missing; the index knows it up to {}", from.segment, from.position));
     }
     let last = numbers.last().copied();
+    // At most so many records, with UIDs that were served, were in damaged stretches.
+    let mut unseen = 0;
     for number in numbers.into_iter().filter(|n| from.is_none_or(|f| *n >= f.segment)) {
         let start = from.filter(|f| f.segment == number).map_or(SEGMENT_HEAD_LEN as u64, |f| f.position);
         let head = match segments.segment_head(number) {
@@ -769,6 +804,7 @@ pub(crate) fn catch_up(
                 }
                 Found::Damaged(from, to, why) => {
                     note(format!("segment {number:08x} from {from} to {to}: {why}; that stretch was stepped over"));
+                    unseen += (to - from) / HEAD_LEN as u64 + 1;
                     (from, to, why.to_string())
                 }
             };
@@ -795,6 +831,9 @@ pub(crate) fn catch_up(
         && from != Some(Place { segment, position: scanned.tail })
     {
         set_tail(&tx, Place { segment, position: scanned.tail })?;
+    }
+    if replay == Replay::Everything && unseen > 0 {
+        rows::skip_uids(&tx, unseen)?;
     }
     tx.commit()?;
     Ok(end)

@@ -10,6 +10,7 @@ use directory::{
 };
 use message::Address;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Changes in the order in which they were made. Their JSON may hold hashes and belongs into a [`Secret`].
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -225,23 +226,44 @@ impl Changes {
         mail_is_gone: &dyn Fn(&Address) -> bool,
     ) -> Result<Vec<Notice>, DirectoryError> {
         let mut kept = Vec::new();
-        for change in self.0.into_iter().rev() {
-            if let Some(text) = change.take_back(tx, mail_is_gone)? {
-                kept.push(Notice { rule: "G9".to_owned(), text });
+        let mut list = |text| kept.push(Notice { rule: "G9".to_owned(), text });
+        let mut staying = BTreeSet::new();
+        for id in self.0.iter().filter_map(|c| if let Change::Added { id } = c { Some(*id) } else { None }) {
+            if let Some(account) = tx.account_by_id(AccountId::new_unchecked(id))?
+                && !mail_is_gone(&account.address)
+            {
+                // With its forward and its scripts: mail still arrives.
+                staying.insert(id);
+                list(format!("the account {} stays: it holds mail that arrived since", account.address));
             }
         }
-        kept.reverse();
+        for change in self.0.into_iter().rev() {
+            if change.account().is_some_and(|id| staying.contains(&id)) {
+                continue;
+            }
+            if let Some(text) = change.take_back(tx)? {
+                list(text);
+            }
+        }
         Ok(kept)
     }
 }
 
 impl Change {
+    /// The account that it is about.
+    fn account(&self) -> Option<i64> {
+        match self {
+            Change::Added { id }
+            | Change::Account { id, .. }
+            | Change::Forward { id, .. }
+            | Change::Script { id, .. }
+            | Change::Active { id, .. } => Some(*id),
+            Change::Customer { .. } | Change::Domain { .. } | Change::Alias { .. } | Change::DomainAlias { .. } => None,
+        }
+    }
+
     /// Takes it back; yields what stays, in words, where that is not how it was.
-    fn take_back(
-        self,
-        tx: &mut Tx<'_>,
-        mail_is_gone: &dyn Fn(&Address) -> bool,
-    ) -> Result<Option<String>, DirectoryError> {
+    fn take_back(self, tx: &mut Tx<'_>) -> Result<Option<String>, DirectoryError> {
         match self {
             Change::Customer { name } => match tx.customer_by_name(&name)? {
                 Some(customer) => unless_in_use(tx.remove_customer(customer.id), || {
@@ -269,12 +291,8 @@ impl Change {
             }
             Change::Added { id } => {
                 let Some(account) = tx.account_by_id(AccountId::new_unchecked(id))? else { return Ok(None) };
-                let address = &account.address;
-                if !mail_is_gone(address) {
-                    return Ok(Some(format!("the account {address} stays: it holds mail that arrived since")));
-                }
                 unless_in_use(tx.remove_account(account.id), || {
-                    format!("the account {address} stays: a domain admin signs in with it")
+                    format!("the account {} stays: a domain admin signs in with it", account.address)
                 })
             }
             Change::Account { id, was, now } => {
@@ -390,11 +408,7 @@ fn alias_address(key: &str, record: Option<&AliasRecord>) -> Option<AliasAddress
     }
 }
 
-fn put_or_remove_alias(
-    tx: &mut Tx<'_>,
-    address: &AliasAddress,
-    alias: Option<&Alias>,
-) -> Result<(), DirectoryError> {
+fn put_or_remove_alias(tx: &mut Tx<'_>, address: &AliasAddress, alias: Option<&Alias>) -> Result<(), DirectoryError> {
     match alias {
         Some(alias) => tx.put_alias(alias),
         None => tx.remove_alias(address),

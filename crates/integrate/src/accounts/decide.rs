@@ -1,4 +1,4 @@
-//! What becomes of one account: a pure function of what is known of it (`RULES.md` 6.4, 7.1 to 7.9, 8.1, 8.2, 8.5, 8.7,
+//! What becomes of one account: a pure function of what is known of it (`RULES.md 6.4`, 7.1 to 7.9, 8.1, 8.2, 8.5, 8.7,
 //! 8.8).
 
 use super::conflict::{self, Evidence, Found, Kind, ScriptText, Side};
@@ -16,15 +16,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Case {
-    /// In both lineages (`RULES.md` 7.1).
+    /// In both lineages (`RULES.md 7.1`).
     Both,
-    /// In *before* only (`RULES.md` 7.3).
+    /// In *before* only (`RULES.md 7.3`).
     BeforeOnly,
-    /// In *after* only (`RULES.md` 7.4).
+    /// In *after* only (`RULES.md 7.4`).
     AfterOnly,
-    /// In *before* only, and mail is all that is left of it (`RULES.md` 7.9).
+    /// In *before* only, and mail is all that is left of it (`RULES.md 7.9`).
     MaildropWithoutAccount,
-    /// In *before* only, without mail (`RULES.md` 7.9).
+    /// In *before* only, without mail (`RULES.md 7.9`).
     AccountWithoutMaildrop,
 }
 
@@ -34,7 +34,7 @@ pub enum Case {
 pub enum MailStep {
     /// It joins the live account, which is made where there is none.
     Join,
-    /// It is kept apart, readable by nobody (`RULES.md` 8.7).
+    /// It is kept apart, readable by nobody (`RULES.md 8.7`).
     Seal,
     /// There is none.
     Nothing,
@@ -148,7 +148,7 @@ fn case_of(facts: &Facts) -> Case {
     }
 }
 
-/// `RULES.md` 8.7: what a person said decides, else display names without a common word.
+/// `RULES.md 8.7`: what a person said decides, else display names without a common word.
 fn are_two_people(facts: &Facts, live: &Account) -> bool {
     let names = facts.before.as_ref().and_then(|l| l.name.as_deref()).zip(live.name.as_deref());
     facts.known.two_people.unwrap_or_else(|| names.is_some_and(|(before, after)| names_differ(before, after)))
@@ -162,7 +162,7 @@ fn password_of_live(live: &Account) -> PasswordOrigin {
     }
 }
 
-/// The hash, if a password can be verified against it (`RULES.md` 7.2).
+/// The hash, if a password can be verified against it (`RULES.md 7.2`).
 fn verdict(hash: Option<&Secret>) -> Result<&Secret, UnusableReason> {
     let hash = hash.ok_or(UnusableReason::Empty)?;
     usable(hash.expose()).map(|()| hash)
@@ -178,7 +178,7 @@ impl Decision {
         self.conflicts.push(Found { kind, domain, address, evidence, choices });
     }
 
-    /// `RULES.md` 8.7: nothing of *before* touches the live account, its password least of all.
+    /// `RULES.md 8.7`: nothing of *before* touches the live account, its password least of all.
     fn seal(&mut self, facts: &Facts, live: &Account) {
         self.password = password_of_live(live);
         if facts.before_has_maildrop() {
@@ -190,10 +190,13 @@ impl Decision {
             after: Side::of("account").with_account(live).with_mail(facts.known.live_mail),
         };
         self.find(Kind::TwoPeople, evidence, conflict::two_people(facts.address.as_str()));
-        self.list("8.7", "two people may have held the address: what was before is sealed until that is decided".into());
+        self.list(
+            "8.7",
+            "two people may have held the address: what was before is sealed until that is decided".into(),
+        );
     }
 
-    /// `RULES.md` 7.1: in both lineages.
+    /// `RULES.md 7.1`: in both lineages.
     fn join(&mut self, facts: &Facts, live: &Account) {
         if facts.before_has_maildrop() {
             self.mail = MailStep::Join;
@@ -216,7 +219,7 @@ impl Decision {
         }
     }
 
-    /// `RULES.md` 7.2. A usable password of either lineage is never lost, and one of *after* never replaced.
+    /// `RULES.md 7.2`. A usable password of either lineage is never lost, and one of *after* never replaced.
     fn join_password(&mut self, before: Option<&AccountLine>, live: &Account) -> Settings {
         let mut settings = Settings::default();
         let waits = matches!(live.state, AccountState::Open | AccountState::Locked);
@@ -246,7 +249,7 @@ impl Decision {
         settings
     }
 
-    /// `RULES.md` 7.8.
+    /// `RULES.md 7.8`.
     fn list_spellings(&mut self, facts: &Facts) {
         let line = facts.before.iter().map(|l| l.address.as_str());
         let mut others: Vec<&str> = line.chain(facts.before_maildrops.iter().map(|m| m.address.as_str())).collect();
@@ -259,7 +262,7 @@ impl Decision {
         }
     }
 
-    /// `RULES.md` 7.1 and 8.5: the forward of *after*, and where it has none, of *before*.
+    /// `RULES.md 7.1` and 8.5: the forward of *after*, and where it has none, of *before*.
     fn join_forwards(&mut self, facts: &Facts) {
         let key = facts.address.key();
         let Some(before) = forward_of_before(facts) else { return };
@@ -287,23 +290,22 @@ impl Decision {
         self.find(Kind::Forwarding, Evidence { before: side(&before), after: side(&after) }, choices);
     }
 
-    /// `RULES.md` 6.4 and 8.8.
+    /// `RULES.md 6.4` and 8.8.
     fn join_scripts(&mut self, facts: &Facts, language: Option<&str>) {
         let joined = scripts::join(&facts.live_scripts, &facts.before_scripts, language);
         let running = facts.live_scripts.iter().find(|s| s.active);
         if let (Some(rival), Some(running)) = (&joined.rival, running) {
-            let side = |name: &str, text: &[u8]| Side { script: Some(ScriptText::of(name, text)), ..Side::of("script") };
-            let evidence = Evidence {
-                before: side(&rival.name, &rival.content),
-                after: side(&running.name, &running.content),
-            };
+            let side =
+                |name: &str, text: &[u8]| Side { script: Some(ScriptText::of(name, text)), ..Side::of("script") };
+            let evidence =
+                Evidence { before: side(&rival.name, &rival.content), after: side(&running.name, &running.content) };
             self.find(Kind::Script, evidence, conflict::script(&rival.name, &running.name));
         }
         self.scripts = joined.add;
         self.activate_script = joined.activate;
     }
 
-    /// `RULES.md` 7.3 and 7.9: in *before* only.
+    /// `RULES.md 7.3` and 7.9: in *before* only.
     fn restore(&mut self, facts: &Facts) {
         if facts.before_has_maildrop() {
             self.mail = MailStep::Join;
@@ -351,7 +353,7 @@ impl Decision {
         }
     }
 
-    /// `RULES.md` 8.1 and 8.2. Where both lineages have an alias at the address, the aliases are compared (8.3).
+    /// `RULES.md 8.1` and 8.2. Where both lineages have an alias at the address, the aliases are compared (8.3).
     fn compare_aliases(&mut self, facts: &Facts) {
         let (key, address) = (facts.address.key(), facts.address.as_str());
         match (&facts.live, &facts.live_alias, &facts.before_alias) {
@@ -372,7 +374,10 @@ impl Decision {
             }
             (None, Some(alias), None) if facts.before_has_account() => {
                 if includes(&alias.targets, key) {
-                    self.list("8.2", format!("an alias of after delivers to it and to others: {}", alias.targets.join(", ")));
+                    self.list(
+                        "8.2",
+                        format!("an alias of after delivers to it and to others: {}", alias.targets.join(", ")),
+                    );
                     return;
                 }
                 let receiver = facts.live_alias_account.as_ref().map(Address::to_string);

@@ -100,7 +100,7 @@ impl Facts {
         })
     }
 
-    /// Whether *before* has a maildrop, or mail that was found for the address elsewhere (`RULES.md` 9.3).
+    /// Whether *before* has a maildrop, or mail that was found for the address elsewhere (`RULES.md 9.3`).
     pub fn before_has_maildrop(&self) -> bool {
         !self.before_maildrops.is_empty() || self.known.before_mail.is_some()
     }

@@ -1,8 +1,9 @@
-//! Aliases that lead back to themselves (`RULES.md` 8).
+//! Aliases that lead back to themselves (`RULES.md 8`).
 //!
-//! Each lineage may have loops of its own: that is its business, and it comes out as it was. A loop that neither had and
-//! their union makes is a conflict, and the aliases of *before* on it are not put back. Which those are follows from the
-//! union alone, so that the order in which accounts and domains are applied does not matter (`RULES.md` G10).
+//! Each lineage may have loops of its own: that is its business, and it comes out as it was. A loop that neither had
+//! and their union makes is a conflict, and the aliases of *before* on it are not put back. Which those are follows
+//! from the union alone, so that the order in which accounts and domains are applied does not matter (`RULES.md`
+//! G10).
 
 use super::targets::{other_domain, target_key};
 use directory::{AliasAddress, DirectoryError, Tx};

@@ -1,4 +1,4 @@
-//! Evidence that two different people held one address (`RULES.md` 8.7).
+//! Evidence that two different people held one address (`RULES.md 8.7`).
 
 use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization;

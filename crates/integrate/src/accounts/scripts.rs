@@ -1,4 +1,4 @@
-//! Sieve scripts of an account: which runs, and under which names the others are kept (`RULES.md` 6.4, 8.8).
+//! Sieve scripts of an account: which runs, and under which names the others are kept (`RULES.md 6.4`, 8.8).
 
 use directory::{LineageScript, Script};
 use std::collections::BTreeSet;

@@ -1,14 +1,12 @@
-//! Settling: a decision goes into the directory, with all that takes it back, and an account's part of an integration is
-//! taken back (`RULES.md` G9).
+//! Settling: a decision goes into the directory, with all that takes it back, and an account's part of an integration
+//! is taken back (`RULES.md` G9).
 
 use super::changes::{Changes, Recorder};
 use super::conflict::{self, Kind};
 use super::decide::{AccountStep, Case, Decision, MailStep, Notice, PasswordOrigin};
 use super::line::address_text;
 use super::shared;
-use directory::{
-    AccountApply, DirectoryError, IntegrationId, Lineage, LineageId, LineageRole, NewAccount, Secret, Tx,
-};
+use directory::{AccountApply, DirectoryError, IntegrationId, Lineage, LineageId, LineageRole, NewAccount, Secret, Tx};
 use message::Address;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -16,7 +14,7 @@ use std::collections::BTreeSet;
 
 /// Who the audit log says did it.
 pub(super) const ACTOR: &str = "integrate";
-/// How long mail is delivered to an account over its quota (`RULES.md` 7.5).
+/// How long mail is delivered to an account over its quota (`RULES.md 7.5`).
 const GRACE_S: i64 = 30 * 24 * 60 * 60;
 /// [`AccountApply::state`]: settled.
 const APPLIED: &str = "applied";
@@ -61,7 +59,7 @@ pub struct AccountDetail {
     pub state: String,
     /// Which password opens it.
     pub password: PasswordOrigin,
-    /// Where it is over its quota (`RULES.md` 7.5).
+    /// Where it is over its quota (`RULES.md 7.5`).
     pub over_quota: Option<OverQuota>,
     /// For the report.
     pub notices: Vec<Notice>,
@@ -176,7 +174,7 @@ pub(super) fn carry_out(
     Ok(())
 }
 
-/// Gives an account whose mail is over its quota a time of grace, and lists it (`RULES.md` 7.5). To be called after it
+/// Gives an account whose mail is over its quota a time of grace, and lists it (`RULES.md 7.5`). To be called after it
 /// was settled; called again, it changes nothing.
 ///
 /// # Errors
@@ -270,16 +268,12 @@ pub(super) fn note_joined(
     tx.put_account_apply(&row)
 }
 
-fn put_conflicts(
-    tx: &mut Tx<'_>,
-    integration: IntegrationId,
-    decision: &Decision,
-) -> Result<Vec<i64>, DirectoryError> {
+fn put_conflicts(tx: &mut Tx<'_>, integration: IntegrationId, decision: &Decision) -> Result<Vec<i64>, DirectoryError> {
     decision.conflicts.iter().map(|found| Ok(tx.put_conflict(&found.clone().of(integration))?.get())).collect()
 }
 
-/// Takes back what was decided in conflicts, the latest decision first, and removes them. They are named by kind, domain
-/// and address.
+/// Takes back what was decided in conflicts, the latest decision first, and removes them. They are named by kind,
+/// domain and address.
 pub(super) fn forget_conflicts(
     tx: &mut Tx<'_>,
     integration: IntegrationId,

@@ -1,10 +1,11 @@
-//! What accounts share: domains and their customers, aliases and catch-alls (`RULES.md` 7.6, 8.1 to 8.4, 8.6).
+//! What accounts share: domains and their customers, aliases and catch-alls (`RULES.md 7.6`, 8.1 to 8.4, 8.6).
 //!
 //! What is done to a domain is written down in a row of its own among those of the accounts, under the key `@domain`.
 
 use super::changes::{Changes, Recorder};
 use super::conflict::{self, Evidence, Found, Kind, Side};
-use super::decide::Notice;
+use super::decide::{Notice, decide};
+use super::facts::{Facts, Known};
 use super::line::Entry;
 use super::loops::{Routes, looping};
 use super::settle::{ACTOR, before_of, broken, confirmed, created, forget_conflicts};
@@ -23,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const SHARED: &str = "shared";
 
 /// The conflicts that are about aliases.
-const OF_ALIASES: [Kind; 3] = [Kind::AliasAlias, Kind::CatchAll, Kind::AliasLoop];
+const OF_ALIASES: [Kind; 4] = [Kind::AccountAlias, Kind::AliasAlias, Kind::CatchAll, Kind::AliasLoop];
 
 /// What settling came to, now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -139,7 +140,8 @@ pub fn undo_shared(
     })?;
     let no_account = |_: &Address| false;
     let mut kept = Vec::new();
-    for name in domains {
+    // The last first: a customer was added with the first of its domains, and can go when none is left.
+    for name in domains.into_iter().rev() {
         let mut row = Row::read(tx, integration, &name)?;
         let whole = chooses_domain(selection, &name);
         let is_chosen = |key: &str| whole || alias_of(key).is_some_and(|a| selection.has(&a));
@@ -157,7 +159,12 @@ pub fn undo_shared(
         let changes =
             if whole { std::mem::take(&mut row.undo.changes) } else { row.undo.changes.split_aliases(is_chosen) };
         kept.extend(changes.take_back(tx, &no_account)?);
-        tx.audit(ACTOR, "domain.undo", &name, &json!({ "integration": integration.get(), "aliases": chosen }).to_string())?;
+        tx.audit(
+            ACTOR,
+            "domain.undo",
+            &name,
+            &json!({ "integration": integration.get(), "aliases": chosen }).to_string(),
+        )?;
         row.detail.aliases_restored.retain(|k| !chosen.contains(k));
         let mut there = BTreeSet::new();
         for number in &row.detail.conflicts {
@@ -176,11 +183,7 @@ pub fn undo_shared(
 }
 
 /// Makes sure that the domain of an account that comes back is there.
-pub(super) fn restore_domain(
-    tx: &mut Tx<'_>,
-    integration: IntegrationId,
-    name: &str,
-) -> Result<(), DirectoryError> {
+pub(super) fn restore_domain(tx: &mut Tx<'_>, integration: IntegrationId, name: &str) -> Result<(), DirectoryError> {
     if tx.domain(name)?.is_some() {
         return Ok(());
     }
@@ -200,6 +203,8 @@ fn chooses_domain(selection: &Selection, name: &str) -> bool {
 
 /// Both lineages as far as aliases go.
 struct View {
+    integration: IntegrationId,
+    lineage: LineageId,
     domains: BTreeMap<String, LineageDomain>,
     /// Every alias of *before*.
     before_aliases: BTreeMap<String, Vec<String>>,
@@ -215,7 +220,7 @@ impl View {
     fn read(tx: &Tx<'_>, integration: IntegrationId, lineage: LineageId) -> Result<Self, DirectoryError> {
         let (domains, before_aliases, live_aliases) = Default::default();
         let (live, before) = (Routes::default(), Routes::default());
-        let mut view = View { domains, before_aliases, live_aliases, live, before };
+        let mut view = View { integration, lineage, domains, before_aliases, live_aliases, live, before };
         tx.for_each_lineage_domain(lineage, |domain| {
             view.domains.insert(domain.name.clone(), domain);
             Ok(())
@@ -231,14 +236,14 @@ impl View {
             view.before.accounts.insert(row.key);
             Ok(())
         })?;
-        view.read_live(tx, integration)?;
+        view.read_live(tx)?;
         let puttable = view.before_aliases.iter().filter(|(key, _)| !view.live.accounts.contains(*key));
         view.before.aliases = puttable.map(|(k, t)| (k.clone(), t.clone())).collect();
         Ok(view)
     }
 
-    fn read_live(&mut self, tx: &Tx<'_>, integration: IntegrationId) -> Result<(), DirectoryError> {
-        let ours = created(tx, integration)?;
+    fn read_live(&mut self, tx: &Tx<'_>) -> Result<(), DirectoryError> {
+        let ours = created(tx, self.integration)?;
         let mut keys = BTreeMap::new();
         tx.for_each_account(|account| {
             let key = account.address.key().to_owned();
@@ -266,6 +271,19 @@ impl View {
             self.live_aliases.insert(alias.address.key(), alias.targets);
             Ok(())
         })
+    }
+}
+
+impl View {
+    /// The conflict of an alias of *before* with an account of *after* (`RULES.md 8.1`), which the account's own
+    /// decision finds too: accounts in *after* only need not be settled. Whichever comes first writes it down.
+    fn account_alias(&self, tx: &Tx<'_>, address: &Address) -> Result<Option<Found>, DirectoryError> {
+        let kind = Kind::AccountAlias;
+        if tx.find_conflict(self.integration, kind.as_str(), address.domain(), address.key())?.is_some() {
+            return Ok(None);
+        }
+        let decision = decide(&Facts::read(tx, self.lineage, address, Known::default())?);
+        Ok(decision.conflicts.into_iter().find(|found| found.kind == kind))
     }
 }
 
@@ -395,13 +413,13 @@ impl Row {
                 return Ok(None);
             }
             let kind = if key.starts_with('@') { Kind::CatchAll } else { Kind::AliasAlias };
-            let evidence =
-                Evidence { before: Side::targets("alias", targets), after: Side::targets("alias", live) };
+            let evidence = Evidence { before: Side::targets("alias", targets), after: Side::targets("alias", live) };
             return Ok(found(kind, evidence, conflict::targets(&key, targets, live)));
         }
-        if view.live.accounts.contains(&key) {
-            // What the account's own decision says of it (8.1).
-            return Ok(None);
+        if let AliasAddress::Exact(address) = address
+            && view.live.accounts.contains(&key)
+        {
+            return view.account_alias(tx, address);
         }
         if let Some(outside) = outside {
             let evidence = Evidence { before: Side::targets("alias", targets), after: Side::of("nothing") };

@@ -13,7 +13,7 @@ pub(super) fn target_key(target: &str) -> String {
     }
 }
 
-/// Whether two lists deliver to the same places (`RULES.md` 8.3).
+/// Whether two lists deliver to the same places (`RULES.md 8.3`).
 pub(super) fn same_targets(a: &[String], b: &[String]) -> bool {
     let keys = |targets: &[String]| targets.iter().map(|t| target_key(t)).collect::<BTreeSet<_>>();
     keys(a) == keys(b)

@@ -1,8 +1,8 @@
 //! Every copy of an account under one number, and all copies of a message side by side.
 //!
 //! Copies are numbered through: *before*, then *after*, then *base*, each in the order of its lineage. The index is a
-//! sorted array, not a hash table: sorting 12-byte entries is faster than filling one, and no choice of identities makes
-//! it slow. Its key is the first 8 bytes of the identity, which, as BLAKE3 output, are spread evenly; different
+//! sorted array, not a hash table: sorting 12-byte entries is faster than filling one, and no choice of identities
+//! makes it slow. Its key is the first 8 bytes of the identity, which, as BLAKE3 output, are spread evenly; different
 //! identities with one key (2^32 hashes make such a pair) are told apart by the full identity.
 
 use super::decisions::CopyId;

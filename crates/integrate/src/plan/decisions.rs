@@ -37,6 +37,33 @@ impl AccountPlan {
             && self.placements.iter().all(|p| p.change.is_none())
             && self.after.iter().flatten().all(|f| matches!(f.outcome, Outcome::Kept { .. }))
     }
+
+    /// Leaves out the mailboxes that would have to be made, have no message, and of which the caller says, by their
+    /// index in *before*, that no history knows them: one that staging made for orphans (`RULES.md 9.3`) is for its
+    /// messages.
+    pub fn leave_out_empty(&mut self, is_unknown: impl Fn(usize) -> bool) {
+        let is_left_out =
+            |m: &MailboxPlan| m.after.is_none() && m.placements.is_empty() && m.before.is_some_and(&is_unknown);
+        let mut next = 0;
+        let new_index: Vec<Option<usize>> = self
+            .mailboxes
+            .iter()
+            .map(|m| {
+                let index = (!is_left_out(m)).then_some(next);
+                next += usize::from(index.is_some());
+                index
+            })
+            .collect();
+        self.mailboxes.retain(|m| !is_left_out(m));
+        for placement in &mut self.placements {
+            let index = new_index[placement.mailbox as usize].expect("a mailbox with a message is not left out");
+            placement.mailbox = u32::try_from(index).expect("an index does not grow");
+        }
+        self.findings.retain_mut(|finding| match finding.mailbox() {
+            Some(mailbox) => new_index[*mailbox].inspect(|index| *mailbox = *index).is_some(),
+            None => true,
+        });
+    }
 }
 
 /// A mailbox of the result.
@@ -122,7 +149,8 @@ pub struct Placement {
     pub before: Option<CopyId>,
     /// The copy of *after* that it is: the live row that goes on. `None`: a row to add.
     pub after: Option<CopyId>,
-    /// Whose bytes it has, and with them digest, identity, size and damage (`RULES.md 2.4`); of joined near twins, *after*'s.
+    /// Whose bytes it has, and with them digest, identity, size and damage (`RULES.md 2.4`); of joined near twins,
+    /// *after*'s.
     pub bytes: Side,
     /// Its system flags (`RULES.md 4.1, 4.2`).
     pub flags: Flags,
@@ -392,10 +420,22 @@ pub enum Finding {
         /// Whether they were taken for one message.
         joined: bool,
     },
-    /// Deletions were to be honoured, but this lineage has nothing in common with the base: it does not descend from it,
-    /// and what it lacks was not deleted there (`RULES.md 3.5`).
+    /// Deletions were to be honoured, but this lineage has nothing in common with the base: it does not descend from
+    /// it, and what it lacks was not deleted there (`RULES.md 3.5`).
     DeletionsRefused {
         /// The lineage.
         side: Side,
     },
+}
+
+impl Finding {
+    /// The mailbox that it is about, if it is about one.
+    fn mailbox(&mut self) -> Option<&mut usize> {
+        match self {
+            Finding::SpecialUseJoined { mailbox }
+            | Finding::SpecialUseYielded { mailbox, .. }
+            | Finding::UidvalidityRenewed { mailbox, .. } => Some(mailbox),
+            Finding::UidlRenewed { .. } | Finding::NearTwins { .. } | Finding::DeletionsRefused { .. } => None,
+        }
+    }
 }

@@ -14,8 +14,8 @@ pub(super) struct Survivors(Vec<u32>);
 impl Survivors {
     /// Finds them, and gives the flags of damaged copies to the whole ones that stand for them.
     ///
-    /// The message that stands for a damaged copy is one of the same mailbox if there is one, else the first by mailbox and
-    /// UID. That choice hangs on nothing but the result, so that a second plan makes the same one.
+    /// The message that stands for a damaged copy is one of the same mailbox if there is one, else the first by mailbox
+    /// and UID. That choice hangs on nothing but the result, so that a second plan makes the same one.
     pub(super) fn find(copies: &Copies<'_>, mailboxes: &Mailboxes<'_>, placed: &mut Placed) -> Self {
         let mut survivors = vec![NONE; copies.of_both().len()];
         for (i, ids) in placed.ids.iter().enumerate() {

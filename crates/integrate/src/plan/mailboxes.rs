@@ -102,8 +102,8 @@ fn pair_up(before: &Lineage, after: &Lineage) -> Vec<Option<usize>> {
 /// The mailbox of a lineage that stands for a use: one with the attribute (by name, if there are several), else the one
 /// with a known name and the most messages.
 ///
-/// Only mailboxes without the attribute are compared by size. A join gives the attribute to the mailbox of the result, so
-/// that the choice does not change with the messages that the join itself brings (`RULES.md G4`).
+/// Only mailboxes without the attribute are compared by size. A join gives the attribute to the mailbox of the result,
+/// so that the choice does not change with the messages that the join itself brings (`RULES.md G4`).
 fn stands_for(lineage: &Lineage, special_use: SpecialUse) -> Option<usize> {
     let has_attribute = |m: &Mailbox| m.special_use == Some(special_use);
     let serves = |m: &Mailbox| {
@@ -118,8 +118,8 @@ fn stands_for(lineage: &Lineage, special_use: SpecialUse) -> Option<usize> {
         .map(|(i, _)| i)
 }
 
-/// Decides who carries which attribute: *after*'s mailboxes keep theirs, a join by use gets it, and a mailbox of *before*
-/// brings its own only where the result would have none.
+/// Decides who carries which attribute: *after*'s mailboxes keep theirs, a join by use gets it, and a mailbox of
+/// *before* brings its own only where the result would have none.
 fn settle_uses(joined: &mut [Joined<'_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (mailbox, j) in joined.iter_mut().enumerate().filter(|(_, j)| j.by_use()) {

@@ -29,8 +29,8 @@ pub(super) enum Standing {
     Wreck,
 }
 
-/// Matches the copies of every message: the same identity in one mailbox, then across mailboxes; then, if near twins are
-/// to be joined, the same with those.
+/// Matches the copies of every message: the same identity in one mailbox, then across mailboxes; then, if near twins
+/// are to be joined, the same with those.
 ///
 /// The order in which copies are taken is what makes a second plan find what the first one did (`RULES.md G4`): a copy
 /// of *before* that the first plan adds is, in the second, matched with what was made of it and with nothing else.
@@ -246,8 +246,8 @@ impl Matcher<'_> {
     }
 }
 
-/// The classes of near twins. To be one passes on (2.5 asks for the same Message-ID, body and other header fields), so a
-/// chain of pairs is one class.
+/// The classes of near twins. To be one passes on (2.5 asks for the same Message-ID, body and other header fields), so
+/// a chain of pairs is one class.
 fn connected(pairs: &[(Identity, Identity)]) -> Vec<Vec<&Identity>> {
     fn root(above: &mut [usize], mut i: usize) -> usize {
         while above[i] != i {

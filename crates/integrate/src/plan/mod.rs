@@ -1,8 +1,9 @@
 //! Plan: a pure function of two (or three) lineages of an account to decisions (`RULES.md` 2 to 6, 9.2).
 //!
-//! [`plan`] reads no disk, no clock and no random numbers, and answers the same to the same question, whatever the order
-//! in which a lineage lists its mailboxes. It takes time O(n log n) in the number of copies and a small constant of memory
-//! for each. `docs/design/plan.md` tells the algorithm step by step, and why the odd cases are decided as they are.
+//! [`plan`] reads no disk, no clock and no random numbers, and answers the same to the same question, whatever the
+//! order in which a lineage lists its mailboxes. It takes time O(n log n) in the number of copies and a small constant
+//! of memory for each. `docs/design/plan.md` tells the algorithm step by step, and why the odd cases are decided as
+//! they are.
 
 mod copies;
 mod decisions;

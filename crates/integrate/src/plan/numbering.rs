@@ -15,9 +15,8 @@ pub(super) struct Numbering {
     pub renewal: Option<Renewal>,
     /// One UID may be one message in both lineages: the match looks at UIDs.
     pub shares_uids: bool,
-    /// UIDVALIDITY of *before*, which the mailbox takes, with *before*'s UIDs, if messages of *before* go into it: that of
-    /// *after* is empty.
-    if_filled: Option<u32>,
+    /// What holds instead, with its UIDVALIDITY, if no message of *after* stays in the mailbox.
+    if_empty: Option<(Keeps, u32)>,
     /// UIDs of *before* that *after* served for something else, sorted: a message of *before* may not keep one.
     withheld: Vec<u32>,
     next_before: u64,
@@ -72,7 +71,7 @@ impl Numbering {
             uidvalidity: 0,
             renewal: None,
             shares_uids: true,
-            if_filled: None,
+            if_empty: None,
             withheld: Vec::new(),
             next_before: j.before.map_or(1, next),
             next_after: j.after.map_or(1, next),
@@ -81,21 +80,22 @@ impl Numbering {
         let preferred = policy.keep_uids.unwrap_or(Side::After);
         match (before, after) {
             (Some(b), Some(a)) if b == a && j.by_use() => n.uidvalidity = a,
-            (Some(b), Some(a)) if b == a => match compare(j, b, copies, base) {
-                Comparison::Clash(uid) => {
+            (Some(b), Some(a)) if b == a => {
+                let comparison = compare(j, b, copies, base);
+                n.keeps = Keeps::Both;
+                n.uidvalidity = b;
+                n.withheld = comparison.withheld;
+                if let Some(uid) = comparison.clash {
+                    n.if_empty = Some((Keeps::Both, b));
                     n.keeps = Keeps::One(preferred);
                     n.renew(Renewal::Clash { uid }, fresh.above(j));
                 }
-                Comparison::Agree(withheld) => {
-                    n.keeps = Keeps::Both;
-                    n.uidvalidity = b;
-                    n.withheld = withheld;
-                }
-            },
+            }
             (Some(b), Some(a)) => {
-                n.keep(preferred, if preferred == Side::Before { b } else { a });
-                let is_empty = j.after.is_some_and(|m| m.messages.is_empty());
-                n.if_filled = (is_empty && policy.keep_uids.is_none()).then_some(b);
+                n.keeps = Keeps::One(preferred);
+                n.uidvalidity = if preferred == Side::Before { b } else { a };
+                n.shares_uids = false;
+                n.if_empty = policy.keep_uids.is_none().then_some((Keeps::One(Side::Before), b));
             }
             (None, Some(a)) => n.uidvalidity = a,
             (Some(b), None) => {
@@ -113,20 +113,11 @@ impl Numbering {
             }
         }
         if exhausted {
-            if n.keeps == Keeps::Both {
-                n.keeps = Keeps::One(preferred);
-            }
-            n.if_filled = None;
+            n.keeps = Keeps::One(Side::After);
+            n.if_empty = None;
             n.renew(Renewal::Exhausted, fresh.above(j));
         }
         n
-    }
-
-    /// Keeps what one lineage served; the other's UIDs say nothing here.
-    fn keep(&mut self, side: Side, uidvalidity: u32) {
-        self.keeps = Keeps::One(side);
-        self.uidvalidity = uidvalidity;
-        self.shares_uids = false;
     }
 
     fn renew(&mut self, why: Renewal, uidvalidity: u32) {
@@ -147,8 +138,13 @@ impl Numbering {
     /// # Errors
     /// When there are not enough UIDs.
     pub(super) fn assign(&mut self, slots: &mut [Slot], copies: &Copies<'_>) -> Result<u32, Exhausted> {
-        if let Some(uidvalidity) = self.if_filled {
-            self.keep(Side::Before, uidvalidity);
+        if let Some((keeps, uidvalidity)) = self.if_empty
+            && slots.iter().all(|s| s.after == NONE)
+        {
+            self.keeps = keeps;
+            self.uidvalidity = uidvalidity;
+            self.renewal = None;
+            self.shares_uids = keeps == Keeps::Both;
         }
         for slot in slots.iter_mut() {
             slot.uid = self.kept_uid(slot, copies);
@@ -193,7 +189,8 @@ impl Numbering {
     /// The first of so many new UIDs, above the UIDNEXT of both lineages; with none, the UIDNEXT. `None`: no room.
     ///
     /// The UIDNEXT that the other lineage announced is left free too. If it leaves no room (a broken list may say 2^32)
-    /// and its UIDs are not valid here anyway, it is set aside rather than have every client download the mailbox again.
+    /// and its UIDs are not valid here anyway, it is set aside rather than have every client download the mailbox
+    /// again.
     fn first_new_uid(&self, count: usize) -> Option<u64> {
         let both = self.next_before.max(self.next_after);
         let kept = match self.keeps {
@@ -211,8 +208,9 @@ impl Numbering {
         candidates.into_iter().find(|&start| fits(start))
     }
 
-    /// Numbers a mailbox anew, from 1 up. (Where *before* served no UIDs, from above those that were made up for it, so
-    /// that a later plan does not take a number in common for a message in common.)
+    /// Numbers a mailbox anew, from 1 up: *after*'s messages in their order, then the others. (Where *before* served no
+    /// UIDs, from above those that were made up for it, so that a later plan does not take a number in common for a
+    /// message in common.)
     fn number_all(&self, slots: &mut [Slot]) -> u32 {
         let above = if self.before_is_known { None } else { number_from(slots, self.next_before + 1) };
         above.or_else(|| number_from(slots, 1)).expect("an account has fewer than 2^32 - 1 messages")
@@ -263,11 +261,11 @@ fn next(mailbox: &Mailbox) -> u64 {
 }
 
 /// What the UIDs of a mailbox say that both lineages served under one UIDVALIDITY.
-enum Comparison {
-    /// This UID, the lowest such, named different content.
-    Clash(u32),
-    /// None did. These are free of a message of *after* in the result, but may not name one of *before*.
-    Agree(Vec<u32>),
+struct Comparison {
+    /// The lowest UID of a live message that *before* served for something else.
+    clash: Option<u32>,
+    /// UIDs that may not name a message of *before*: *after* served them for something else, or for a damaged copy.
+    withheld: Vec<u32>,
 }
 
 /// What a lineage served under a UID.
@@ -289,7 +287,9 @@ struct Served<'a> {
 /// clashes, unless the base says what it was. The reverse does not hold: a server that was set up from an escrow starts
 /// above every UID of *before* and never served those.
 fn compare(j: &Joined<'_>, uidvalidity: u32, copies: &Copies<'_>, base: Option<&Lineage>) -> Comparison {
-    let (Some(before), Some(after)) = (j.before, j.after) else { return Comparison::Agree(Vec::new()) };
+    let (Some(before), Some(after)) = (j.before, j.after) else {
+        return Comparison { clash: None, withheld: Vec::new() };
+    };
     let common = base.and_then(|b| b.mailboxes.iter().find(|m| m.name == *j.name && known(m) == Some(uidvalidity)));
     let common = common.map_or(Vec::new(), |m| served(m, copies, false));
     let in_common = |uid: u32| common.binary_search_by_key(&uid, |s| s.uid).ok().and_then(|i| common[i].content);
@@ -297,10 +297,8 @@ fn compare(j: &Joined<'_>, uidvalidity: u32, copies: &Copies<'_>, base: Option<&
     let after_served = served(after, copies, true);
     let seen = before_served.iter().filter(|s| s.was_seen).map(|s| s.uid.saturating_add(1)).max();
     let before_next = before.uidnext.max(seen.unwrap_or(1));
-    let has_copy =
-        |content: &Identity| copies.group_of(content).is_some_and(|g| copies.first_of(g, Side::After).is_some());
 
-    let mut withheld = Vec::new();
+    let mut comparison = Comparison { clash: None, withheld: Vec::new() };
     let mut theirs = before_served.iter().peekable();
     for a in &after_served {
         while theirs.next_if(|b| b.uid < a.uid).is_some() {}
@@ -309,25 +307,16 @@ fn compare(j: &Joined<'_>, uidvalidity: u32, copies: &Copies<'_>, base: Option<&
         let of_before = b.map_or_else(|| in_common(a.uid), |b| b.content.or_else(|| in_common(a.uid)));
         let is_same_copy = b.is_some_and(|b| b.identity.is_some() && b.identity == a.identity);
         let agree = is_same_copy || of_after.is_some() && of_after == of_before;
-        match b {
-            None if a.is_message && a.uid < before_next && !agree => return Comparison::Clash(a.uid),
-            None => {}
-            Some(b) if agree => {
-                if b.is_message && a.is_wreck {
-                    withheld.push(a.uid);
-                }
-            }
-            Some(b) if !b.was_seen => {}
-            Some(_) if a.is_message => return Comparison::Clash(a.uid),
-            // *after* expunged it: no clash, if the message of *before* goes where *after* has it now.
-            Some(b) if b.is_message => match b.content {
-                Some(content) if has_copy(content) => withheld.push(a.uid),
-                _ => return Comparison::Clash(a.uid),
-            },
-            Some(_) => {}
+        let was_served = b.map_or(a.uid < before_next, |b| b.was_seen);
+        // What *after* expunged need not be anywhere: then only a message of *before* has to take another UID.
+        if was_served && !agree && a.is_message {
+            comparison.clash.get_or_insert(a.uid);
+        }
+        if b.is_some_and(|b| b.is_message) && (!agree || a.is_wreck) {
+            comparison.withheld.push(a.uid);
         }
     }
-    Comparison::Agree(withheld)
+    comparison
 }
 
 /// What a mailbox served, by UID. What it says twice and differently is unknown.

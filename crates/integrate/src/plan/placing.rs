@@ -23,8 +23,8 @@ pub(super) struct Placed {
     pub exhausted: Vec<usize>,
 }
 
-/// Places every message that stays: each copy of *after* where it is, with its partner in it; then each copy of *before*
-/// that has none, in its own mailbox.
+/// Places every message that stays: each copy of *after* where it is, with its partner in it; then each copy of
+/// *before* that has none, in its own mailbox.
 pub(super) fn place(
     copies: &Copies<'_>,
     mailboxes: &Mailboxes<'_>,
@@ -148,7 +148,8 @@ impl Placed {
         }
     }
 
-    /// Joins the flags, keywords and date of a damaged copy to the message that stands for it (`RULES.md 9.2, 4.1, 4.3`).
+    /// Joins the flags, keywords and date of a damaged copy to the message that stands for it (`RULES.md 9.2, 4.1,
+    /// 4.3`).
     pub(super) fn join_wreck(&mut self, i: usize, wreck: &Message, copies: &Copies<'_>) {
         let keywords = join_keywords(self.keywords(i, copies), &wreck.keywords);
         let placement = &mut self.placements[i];

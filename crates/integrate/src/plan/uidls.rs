@@ -1,12 +1,13 @@
 //! POP3 UIDLs of the result (`RULES.md 5.2, G11`).
 
-use super::copies::{Copies, NONE};
+use super::copies::{Copies, NONE, number};
 use super::decisions::{Finding, Placement, Uidl};
 use super::lineage::{Lineage, Message};
 use super::mailboxes::Mailboxes;
 use super::placing::Placed;
 use super::policy::Side;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 /// A UIDL that a lineage served.
@@ -25,12 +26,12 @@ struct Claims<'a> {
     of_copy: Vec<u32>,
 }
 
-/// Gives each message of the result its UIDL: that of its live copy, else that of its copy of *before*, if it named this
-/// content first and no other message has it.
+/// Gives each message of the result its UIDL: that of its live copy, else that of its copy of *before*, if it named
+/// this content first and no other message has it.
 ///
-/// The INBOX, which is what POP3 shows, chooses first, and a message there whose UIDLs are all refused gets a fresh one.
-/// A message elsewhere goes without: nobody is served its UIDL, and should it come to the INBOX it will need one that names
-/// nothing else.
+/// The INBOX, which is what POP3 shows, chooses first, and a message there whose UIDLs are all refused gets a fresh
+/// one. A message elsewhere goes without: nobody is served its UIDL, and should it come to the INBOX it will need one
+/// that names nothing else.
 pub(super) fn assign(
     placed: &mut Placed,
     copies: &Copies<'_>,
@@ -48,7 +49,7 @@ pub(super) fn assign(
     let mut ranges: Vec<Range<usize>> = by_rank.into_iter().map(|(_, range)| range).collect();
     let elsewhere = ranges.split_off(elsewhere);
     let inbox = ranges.pop().unwrap_or(0..0);
-    claims.settle(placed, &[inbox.clone()]);
+    claims.settle(placed, std::slice::from_ref(&inbox));
     let mut fresh = None;
     for i in inbox {
         let (placement, ids) = (&mut placed.placements[i], placed.ids[i]);
@@ -63,31 +64,32 @@ pub(super) fn assign(
 }
 
 impl<'a> Claims<'a> {
-    /// Collects the UIDLs of both lineages. The map is keyed with the text of sources, which anyone may have made up: the
-    /// standard hasher, which is keyed, keeps it quick; it is never iterated, so that nothing depends on the key.
+    /// Collects the UIDLs of both lineages, sorted by a hash. They are the text of sources, which anyone may have made
+    /// up: the standard hasher, which is keyed, spreads them evenly. Nothing depends on its key but the time that this
+    /// takes.
     fn new(copies: &'a Copies<'a>, mailboxes: &Mailboxes<'_>) -> Self {
-        let mut named: HashMap<&str, u32> = HashMap::new();
-        let mut claims: Vec<Claim> = Vec::new();
-        let mut of_copy = Vec::new();
-        // The order of the maildrop: by INTERNALDATE within *before*, then *after*; what is in no maildrop comes after.
+        let keyed = RandomState::new();
+        let uidl = |id: u32| copies.message(id).uidl.as_deref();
+        let mut named: Vec<(u64, u32)> =
+            copies.of_both().filter_map(|id| uidl(id).map(|uidl| (keyed.hash_one(uidl), id))).collect();
+        named.sort_unstable();
+        // The order of the maildrop: by INTERNALDATE within *before*, then *after*; what is in no maildrop comes later.
         let order = |id: u32| {
             let m = copies.message(id);
             let home = &mailboxes.joined[copies.home(id) as usize];
             (copies.side(id) == Some(Side::After), home.rank, m.internal_date, m.uid, id)
         };
-        for id in copies.of_both() {
-            let Some(uidl) = &copies.message(id).uidl else { continue };
-            if of_copy.is_empty() {
-                of_copy = vec![NONE; copies.of_both().len()];
+        let mut claims: Vec<Claim> = Vec::with_capacity(named.len());
+        let mut of_copy = vec![NONE; if named.is_empty() { 0 } else { copies.of_both().len() }];
+        for same_hash in named.chunk_by_mut(|x, y| x.0 == y.0) {
+            same_hash.sort_unstable_by_key(|&(_, id)| (uidl(id), id));
+            for same in same_hash.chunk_by(|x, y| uidl(x.1) == uidl(y.1)) {
+                let owner = same.iter().map(|&(_, id)| id).min_by_key(|&id| order(id)).expect("a chunk is not empty");
+                for &(_, id) in same {
+                    of_copy[id as usize] = number(claims.len());
+                }
+                claims.push(Claim { owner, is_taken: false });
             }
-            let next = super::copies::number(claims.len());
-            let claim = *named.entry(uidl).or_insert(next);
-            match claims.get_mut(claim as usize) {
-                Some(claim) if order(id) < order(claim.owner) => claim.owner = id,
-                Some(_) => {}
-                None => claims.push(Claim { owner: id, is_taken: false }),
-            }
-            of_copy[id as usize] = claim;
         }
         Claims { copies, claims, of_copy }
     }

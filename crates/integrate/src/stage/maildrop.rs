@@ -14,6 +14,8 @@ use store::{
 const MADE_UP_UIDS: u32 = 0xC000_0000;
 /// Room between the made-up UIDs of several maildrops of one address.
 const MADE_UP_STEP: u32 = 0x0100_0000;
+/// And for those that find theirs taken: below those of orphans.
+const SPARE_UIDS: u32 = MADE_UP_UIDS + 31 * MADE_UP_STEP;
 /// A batch that is made durable together: enough to share a sync, little enough to hold in memory.
 const BATCH_MESSAGES: usize = 256;
 const BATCH_BYTES: u64 = 8 << 20;
@@ -50,8 +52,16 @@ struct Known {
 struct Changes {
     items: Vec<(i64, Item)>,
     dropped_items: Vec<i64>,
-    /// From where, to where, and the row as it must be.
-    rows: Vec<((MailboxId, u32), MailboxId, Message)>,
+    rows: Vec<MovedRow>,
+}
+
+/// A staged row that must be another.
+struct MovedRow {
+    /// Its number among the account's items.
+    number: i64,
+    from: (MailboxId, u32),
+    mailbox: MailboxId,
+    message: Message,
 }
 
 impl<'r, 'a> Listing<'r, 'a> {
@@ -84,12 +94,15 @@ impl<'r, 'a> Listing<'r, 'a> {
                 place.compare(item, &mut known, &mut changes, &mut tasks);
             }
         }
-        let unchanged = scan.mailboxes.iter().map(|m| m.items.len()).sum::<usize>() - tasks.len();
+        let messages = |m: &source::Mailbox| m.items.iter().filter(|i| i.kind == ItemKind::Message).count();
+        let unchanged = scan.mailboxes.iter().map(messages).sum::<usize>() - tasks.len();
         run.count(|staged| {
             staged.maildrops += 1;
-            staged.items += (unchanged + tasks.len()) as u64;
+            staged.items += scan.mailboxes.iter().map(|m| m.items.len() as u64).sum::<u64>();
+            staged.unchanged += unchanged as u64;
         });
         self.settle_gone(&mut known, &mut changes, &mut tasks)?;
+        settle_uids(&known, &mut changes, &mut tasks);
         changes.write(cell, account)?;
         self.facts.push((address.clone(), MaildropScan { mailboxes: Vec::new(), ..scan }));
         if self.facts.len() >= FACTS_BATCH {
@@ -208,7 +221,7 @@ impl<'r, 'a> Listing<'r, 'a> {
             let (mailbox_name, listed_uid, reason) = (None, None, None);
             let message_at = Some((task.mailbox, task.uid));
             changes.items.push((number, Item { origin, kind, message: message_at, mailbox_name, listed_uid, reason }));
-            changes.rows.push((at, task.mailbox, message));
+            changes.rows.push(MovedRow { number, from: at, mailbox: task.mailbox, message });
             self.run.count(|staged| staged.moved += 1);
         }
         *tasks = unread;
@@ -218,13 +231,6 @@ impl<'r, 'a> Listing<'r, 'a> {
                 item.reason = Some(GONE.to_owned());
                 changes.items.push((number, item));
             }
-        }
-        // A UID that a gone message holds cannot be given to what now stands there.
-        let kept: HashSet<(MailboxId, u32)> =
-            changes.items.iter().filter(|i| i.1.reason.is_some()).filter_map(|i| i.1.message).collect();
-        for task in tasks.iter_mut().filter(|t| kept.contains(&(t.mailbox, t.uid))) {
-            task.uid = free_uid(known, task.mailbox, task.number);
-            task.listed_uid = None;
         }
         Ok(())
     }
@@ -275,10 +281,39 @@ impl<'r, 'a> Listing<'r, 'a> {
     }
 }
 
-/// A made-up UID that no staged row has.
-fn free_uid(known: &Known, mailbox: MailboxId, number: i64) -> u32 {
-    let start = MADE_UP_UIDS + MADE_UP_STEP * 32 + (number as u32 & (MADE_UP_STEP - 1));
-    (start..u32::MAX).find(|uid| !known.rows.contains_key(&(mailbox, *uid))).unwrap_or(u32::MAX - 1)
+/// Gives another UID, made up, to what would have one that is taken: by a message whose file is gone, or, where the
+/// source has no UIDs, by one that stood at this place of the listing before.
+fn settle_uids(known: &Known, changes: &mut Changes, tasks: &mut [Task]) {
+    if changes.rows.is_empty() && tasks.is_empty() {
+        return;
+    }
+    let mut taken: HashSet<(MailboxId, u32)> = known.rows.keys().copied().collect();
+    for row in &changes.rows {
+        taken.remove(&row.from);
+    }
+    let mut renumbered: HashMap<i64, (MailboxId, u32)> = HashMap::new();
+    for MovedRow { number, mailbox, message, .. } in &mut changes.rows {
+        if !taken.insert((*mailbox, message.uid)) {
+            message.uid = free_uid(&mut taken, *mailbox, *number);
+            message.traits = message.traits.with(Traits::UID_MADE_UP);
+            renumbered.insert(*number, (*mailbox, message.uid));
+        }
+    }
+    for (number, item) in &mut changes.items {
+        item.message = renumbered.get(number).copied().or(item.message);
+    }
+    for task in tasks {
+        if !taken.insert((task.mailbox, task.uid)) {
+            task.uid = free_uid(&mut taken, task.mailbox, task.number);
+            task.listed_uid = None;
+        }
+    }
+}
+
+/// Takes a made-up UID that no row of a mailbox has.
+fn free_uid(taken: &mut HashSet<(MailboxId, u32)>, mailbox: MailboxId, number: i64) -> u32 {
+    let start = SPARE_UIDS + (number as u32 & (MADE_UP_STEP - 1));
+    (start..u32::MAX).find(|uid| taken.insert((mailbox, *uid))).expect("a mailbox has fewer than 2^29 messages")
 }
 
 impl Known {
@@ -398,7 +433,7 @@ impl Placing<'_> {
         let (flags, keywords, internal_date, uidl) = (task.flags, task.keywords, task.internal_date, task.uidl);
         let message = Message { uid, flags, keywords, internal_date, uidl, traits, ..row.clone() };
         changes.items.push((number, Item { origin: task.origin, message: Some((task.mailbox, uid)), ..old }));
-        changes.rows.push((at, task.mailbox, message));
+        changes.rows.push(MovedRow { number, from: at, mailbox: task.mailbox, message });
     }
 
     fn task(&self, item: &source::Item, origin: Origin) -> Task {
@@ -450,10 +485,10 @@ impl Changes {
         }
         cell.write_unsynced(|tx: &Tx<'_>| {
             // First all out, then all in: rows may trade places.
-            for ((mailbox, uid), ..) in &self.rows {
+            for MovedRow { from: (mailbox, uid), .. } in &self.rows {
                 tx.remove_message(account, *mailbox, *uid)?;
             }
-            for (_, mailbox, message) in &self.rows {
+            for MovedRow { mailbox, message, .. } in &self.rows {
                 tx.put_message(account, *mailbox, message)?;
             }
             self.items.iter().try_for_each(|(number, item)| tx.put_item(account, *number, item))?;

@@ -15,7 +15,7 @@ use store::{Account, AccountId, Delivery, Item, MailboxId, NewMailbox, Origin, S
 /// The account, in every lineage, of orphans that nobody can be found for. `.invalid` is nobody's (RFC 2606 §2).
 pub const UNATTRIBUTED: &str = "unattributed@reintegra.invalid";
 /// UIDs of orphans: made up, and beyond those that staging makes up for other messages.
-const ORPHAN_UIDS: u32 = 0xE000_0000;
+pub(crate) const ORPHAN_UIDS: u32 = 0xE000_0000;
 const HEAP_STEP: u32 = 0x0100_0000;
 /// Orphans that are made durable together.
 const BATCH: usize = 128;
@@ -42,6 +42,9 @@ struct Owner {
     /// Orphans staged before: number and item by path.
     items: HashMap<Vec<u8>, (i64, Item)>,
     next_number: i64,
+    /// UIDs of the mailbox that are taken, and the highest.
+    uids: HashSet<u32>,
+    highest_uid: u32,
 }
 
 impl Owners {
@@ -117,10 +120,15 @@ impl Owner {
             Ok((account.id, mailbox))
         })?;
         let (mut held, mut items, mut next_number) = (HashSet::new(), HashMap::new(), 1);
+        let (mut uids, mut highest_uid) = (HashSet::new(), ORPHAN_UIDS);
         cell.read(|view| {
-            for mailbox in view.mailboxes(account)? {
-                view.for_each_message(account, mailbox.id, |_, blob| {
+            for place in view.mailboxes(account)? {
+                view.for_each_message(account, place.id, |message, blob| {
                     held.insert(blob.identity);
+                    if place.id == mailbox {
+                        uids.insert(message.uid);
+                        highest_uid = highest_uid.max(message.uid);
+                    }
                     Ok(())
                 })?;
             }
@@ -132,7 +140,7 @@ impl Owner {
                 Ok(())
             })
         })?;
-        Ok(Owner { account, mailbox, mailbox_name: name, held, items, next_number })
+        Ok(Owner { account, mailbox, mailbox_name: name, held, items, next_number, uids, highest_uid })
     }
 }
 
@@ -146,7 +154,8 @@ fn find_or_make(tx: &store::Tx<'_>, account: &Account, name: &MailboxName) -> Re
         uidnext: 1,
         highest_modseq: 0,
         special_use: None,
-        subscribed: true,
+        // Subscriptions are those of either lineage (`RULES.md 6.3`).
+        subscribed: false,
     };
     tx.create_mailbox(account, &new)
 }
@@ -208,6 +217,14 @@ impl Owner {
                 && (then.range, then.length_bytes, then.modified_ns, then.inode)
                     == (now.range, now.length_bytes, now.modified_ns, now.inode)
         })
+    }
+
+    /// The UID of an orphan: by its place in the heap, unless one that was there earlier has it.
+    fn uid(&mut self, wanted: u32) -> u32 {
+        let uid = if self.uids.contains(&wanted) { self.highest_uid + 1 } else { wanted };
+        self.uids.insert(uid);
+        self.highest_uid = self.highest_uid.max(uid);
+        uid
     }
 
     fn number(&mut self, path: &[u8]) -> i64 {
@@ -295,6 +312,7 @@ impl Orphan<'_> {
         let Some(address) = whole_folder.cloned().or(own) else {
             run.count(|staged| staged.unattributed += 1);
             task.number = number;
+            task.uid = register.uid(self.uid);
             let cell = run.platform.store.cell_of(&Address::new(UNATTRIBUTED).expect("it is an address"));
             let delivery = task.delivery(prepare(cell, &seen, buffers)?, traits);
             return pending.deliver(run, cell.number(), delivery, register);
@@ -310,6 +328,7 @@ impl Orphan<'_> {
             let cell = run.platform.store.cell_of(&address);
             let mut task = self.task(owner, origin.clone());
             task.number = owner.number(&origin.path);
+            task.uid = owner.uid(self.uid);
             let delivery = task.delivery(prepare(cell, &seen, buffers)?, traits);
             pending.deliver(run, cell.number(), delivery, register)?;
         }

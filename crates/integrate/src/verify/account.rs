@@ -1,5 +1,7 @@
 //! One account under verification: what its histories hold, what the result holds, and whether all is accounted for.
 
+mod pairs;
+
 use super::reading::{Buffers, Seen};
 use super::{AccountProof, Run};
 use crate::integration::IntegrationError;
@@ -9,7 +11,7 @@ use crate::plan::Rules;
 use crate::report::{
     AccountReport, Case, DamageEntry, DamageReason, MailboxReport, PasswordOrigin, Totals, UidDecision,
 };
-use crate::stage::{StagedKind, UNATTRIBUTED};
+use crate::stage::{GONE, StagedKind, UNATTRIBUTED};
 use message::{Address, Flags, Identity};
 use source::Locator;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -65,6 +67,13 @@ enum End {
     Unknown,
 }
 
+impl WorkItem {
+    /// Whether staging found its file gone: what lies at its place now, if anything, is another item.
+    fn is_gone(&self) -> bool {
+        self.item.reason.as_deref() == Some(GONE)
+    }
+}
+
 struct Was {
     mailbox: String,
     identity: Option<Identity>,
@@ -93,7 +102,7 @@ impl<'a> AccountWork<'a> {
         let mut work = cell.read(|view| Self::load(run, view, cell, &address))?;
         for (index, history) in run.histories.all.iter().enumerate() {
             let mut listed = history.listed(&address)?;
-            for item in work.items.iter_mut().filter(|i| i.history == index) {
+            for item in work.items.iter_mut().filter(|i| i.history == index && !i.is_gone()) {
                 let locator = Locator { path: item.item.origin.path.clone(), range: item.item.origin.range };
                 item.listed = listed.remove(&locator).map(|l| l.0);
                 item.listed = item.listed.take().or_else(|| history.orphans.get(&locator).cloned());
@@ -101,7 +110,9 @@ impl<'a> AccountWork<'a> {
             work.unstaged.extend(listed.into_keys().map(|locator| (index, locator)));
         }
         work.unstaged.sort();
-        work.address = Some(address);
+        // Each lineage may write it in its own way; it is named as it stays (`RULES.md 7.8`).
+        let stays = run.platform.directory.account(&address)?.map(|account| account.address);
+        work.address = Some(stays.unwrap_or(address));
         Ok(work)
     }
 
@@ -231,7 +242,7 @@ impl<'a> AccountWork<'a> {
             let kinds = [StagedKind::Message, StagedKind::Unreadable, StagedKind::HeldAlready];
             // What lies there as no regular file stays unread.
             let listed = i.listed.as_ref().is_none_or(|l| l.kind == source::ItemKind::Message);
-            kinds.iter().any(|k| *k as u8 == i.item.kind) && listed
+            kinds.iter().any(|k| *k as u8 == i.item.kind) && listed && !i.is_gone()
         };
         self.items.iter().enumerate().filter(move |(_, i)| readable(i)).map(|(index, _)| index)
     }
@@ -416,6 +427,11 @@ impl Judge<'_, '_> {
         self.count_result(&mut proof);
         self.compare_counts(&mut proof);
         self.totals(&mut proof);
+        if let Some(fates) = self.work.fates.as_ref().filter(|f| !f.same_message_id.is_empty() || !f.near_twins.is_empty()) {
+            let sides = pairs::Sides::of(self.work);
+            proof.same_message_id = sides.pairs(fates.same_message_id.iter().map(|(a, b)| (a, b)))?;
+            proof.near_twins = sides.pairs(fates.near_twins.iter().map(|(a, b, _)| (a, b)))?;
+        }
         Ok(Finished { rows: self.rows, proof })
     }
 

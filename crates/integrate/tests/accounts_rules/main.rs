@@ -1,4 +1,4 @@
-//! Accounts, aliases, domains and conflicts of an integration, rule by rule (`RULES.md` 6.4, 7, 8).
+//! Accounts, aliases, domains and conflicts of an integration, rule by rule (`RULES.md 6.4`, 7, 8).
 
 #![allow(clippy::unwrap_used)]
 

@@ -3,17 +3,27 @@
 use crate::support::{BAD, Files, GOOD, World, address, scan};
 use directory::LineageNotice;
 use integrate::accounts::{finish_staging, stage_directory};
+use std::cell::RefCell;
 
-/// All that is staged, and how often it was written.
+/// All that is staged but the findings, as text; then those.
 fn staged(world: &World) -> (String, Vec<LineageNotice>) {
-    let (mut text, mut notices) = (String::new(), Vec::new());
+    let (text, mut notices) = (RefCell::new(String::new()), Vec::new());
+    let add = |line: String| {
+        *text.borrow_mut() += &(line + "\n");
+        Ok(())
+    };
     let (directory, before) = (world.directory(), world.before);
-    directory.for_each_lineage_domain(before, |d| Ok(text.push_str(&format!("{d:?}\n")))).unwrap();
-    directory.for_each_lineage_account(before, |a| Ok(text.push_str(&format!("{} {}\n", a.key, a.json.expose())))).unwrap();
-    directory.for_each_lineage_alias(before, |a| Ok(text.push_str(&format!("{a:?}\n")))).unwrap();
-    directory.for_each_lineage_script(before, |s| Ok(text.push_str(&format!("{s:?}\n")))).unwrap();
-    directory.for_each_lineage_notice(before, |n| Ok(notices.push(n))).unwrap();
-    (text, notices)
+    directory.for_each_lineage_domain(before, |d| add(format!("{d:?}"))).unwrap();
+    directory.for_each_lineage_account(before, |a| add(format!("{} {}", a.key, a.json.expose()))).unwrap();
+    directory.for_each_lineage_alias(before, |a| add(format!("{a:?}"))).unwrap();
+    directory.for_each_lineage_script(before, |s| add(format!("{s:?}"))).unwrap();
+    directory
+        .for_each_lineage_notice(before, |n| {
+            notices.push(n);
+            Ok(())
+        })
+        .unwrap();
+    (text.into_inner(), notices)
 }
 
 fn files() -> Files {
@@ -113,7 +123,13 @@ fn no_error_and_no_debug_text_shows_a_hash() {
     assert!(!shown.contains("sol1234"), "{shown}");
     let detail = world.directory().account_apply(world.integration, "ana@example.org").unwrap().unwrap().detail;
     assert!(!detail.contains("sol1234"));
-    world.directory().for_each_audit(0, |a| Ok(assert!(!a.detail.contains("sol1234")))).unwrap();
+    world
+        .directory()
+        .for_each_audit(0, |entry| {
+            assert!(!entry.detail.contains("sol1234"));
+            Ok(())
+        })
+        .unwrap();
 }
 
 #[test]

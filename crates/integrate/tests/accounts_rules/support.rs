@@ -145,12 +145,9 @@ impl World {
     pub(crate) fn hosts(&self, name: &str) {
         self.write(|tx| match tx.domain(name)? {
             Some(_) => Ok(()),
-            None => tx.add_domain(&Domain {
-                name: name.to_owned(),
-                customer_id: None,
-                disabled: false,
-                created_at: NOW,
-            }),
+            None => {
+                tx.add_domain(&Domain { name: name.to_owned(), customer_id: None, disabled: false, created_at: NOW })
+            }
         });
     }
 
@@ -217,7 +214,10 @@ impl World {
 
     /// The words of the conflicts with their addresses.
     pub(crate) fn conflict_words(&self) -> Vec<(String, String)> {
-        self.conflicts().into_iter().map(|c| (c.kind, if c.address.is_empty() { c.domain } else { c.address })).collect()
+        self.conflicts()
+            .into_iter()
+            .map(|c| (c.kind, if c.address.is_empty() { c.domain } else { c.address }))
+            .collect()
     }
 
     pub(crate) fn resolve(&self, number: i64, choice: &str, mover: &Mover) -> Result<Resolution, ResolveError> {
@@ -283,7 +283,13 @@ impl MailMover for Mover {
         self.note(format!("join {address}"))
     }
 
-    fn give_mail(&self, _: IntegrationId, from: &Address, to: &Address, mailbox: &MailboxName) -> Result<(), MoveError> {
+    fn give_mail(
+        &self,
+        _: IntegrationId,
+        from: &Address,
+        to: &Address,
+        mailbox: &MailboxName,
+    ) -> Result<(), MoveError> {
         self.note(format!("give {from} to {to} in {mailbox}"))
     }
 

@@ -6,17 +6,21 @@ use integrate::plan::{AccountPlan, Change};
 use message::{Digest, Flags, Identity, Keyword, MailboxName, SpecialUse};
 
 /// The identity of the message that a test calls `n`.
-pub fn identity(n: u64) -> Identity {
+pub(crate) fn identity(n: u64) -> Identity {
     blake3::hash(&n.to_le_bytes()).into()
 }
 
 /// The content digest of one way in which the message `n` is written.
-pub fn digest(n: u64, variant: u64) -> Digest {
-    blake3::hash(format!("{n}/{variant}").as_bytes()).into()
+pub(crate) fn digest(n: u64, variant: u64) -> Digest {
+    written(identity(n), variant)
+}
+
+fn written(identity: Identity, variant: u64) -> Digest {
+    blake3::hash(&[identity.as_bytes().as_slice(), &variant.to_le_bytes()].concat()).into()
 }
 
 /// A copy of the message `n` under a UID: no flags, dated by its UID.
-pub fn copy(uid: u32, n: u64) -> Message {
+pub(crate) fn copy(uid: u32, n: u64) -> Message {
     Message {
         uid,
         uid_served: true,
@@ -32,11 +36,11 @@ pub fn copy(uid: u32, n: u64) -> Message {
 }
 
 /// A damaged copy, `n`, of the message `whole`.
-pub fn wreck(uid: u32, n: u64, whole: Option<u64>) -> Message {
+pub(crate) fn wreck(uid: u32, n: u64, whole: Option<u64>) -> Message {
     Message { damaged: Some(Damage { whole: whole.map(identity) }), ..copy(uid, n) }
 }
 
-pub trait Dressed: Sized {
+pub(crate) trait Dressed: Sized {
     fn flags(self, flags: Flags) -> Self;
     fn keywords(self, keywords: &[&str]) -> Self;
     fn dated(self, internal_date: i64) -> Self;
@@ -59,9 +63,7 @@ impl Dressed for Message {
         Message { uidl: Some(uidl.to_owned()), ..self }
     }
     fn written(self, variant: u64) -> Self {
-        // No two messages of a test have the same first byte, so it stands for the message here.
-        let n = (0..100).find(|n| identity(*n) == self.identity).unwrap();
-        Message { digest: digest(n, variant), ..self }
+        Message { digest: written(self.identity, variant), ..self }
     }
     fn unserved(self) -> Self {
         Message { uid_served: false, ..self }
@@ -69,7 +71,7 @@ impl Dressed for Message {
 }
 
 /// A mailbox with UIDNEXT just above its messages.
-pub fn mailbox(name: &str, uidvalidity: u32, messages: Vec<Message>) -> Mailbox {
+pub(crate) fn mailbox(name: &str, uidvalidity: u32, messages: Vec<Message>) -> Mailbox {
     Mailbox {
         name: MailboxName::new(name).unwrap(),
         special_use: None,
@@ -82,16 +84,16 @@ pub fn mailbox(name: &str, uidvalidity: u32, messages: Vec<Message>) -> Mailbox 
     }
 }
 
-pub fn with_use(mailbox: Mailbox, special_use: SpecialUse) -> Mailbox {
+pub(crate) fn with_use(mailbox: Mailbox, special_use: SpecialUse) -> Mailbox {
     Mailbox { special_use: Some(special_use), ..mailbox }
 }
 
-pub fn lineage(mailboxes: Vec<Mailbox>) -> Lineage {
+pub(crate) fn lineage(mailboxes: Vec<Mailbox>) -> Lineage {
     Lineage { mailboxes }
 }
 
 /// What the live account is once a plan has been carried out.
-pub fn carry_out(plan: &AccountPlan, before: &Lineage, after: &Lineage) -> Lineage {
+pub(crate) fn carry_out(plan: &AccountPlan, before: &Lineage, after: &Lineage) -> Lineage {
     let mailboxes = plan.mailboxes.iter().map(|m| {
         let messages: Vec<Message> = plan
             .messages_of(m)
@@ -126,7 +128,7 @@ pub fn carry_out(plan: &AccountPlan, before: &Lineage, after: &Lineage) -> Linea
 }
 
 /// The UIDs of a mailbox of the result, with what is to be written of each message.
-pub fn rows(plan: &AccountPlan, name: &str) -> Vec<(u32, Change)> {
+pub(crate) fn rows(plan: &AccountPlan, name: &str) -> Vec<(u32, Change)> {
     let m = plan.mailboxes.iter().find(|m| m.name.as_str() == name).unwrap();
     plan.messages_of(m).iter().map(|p| (p.uid, p.change)).collect()
 }

@@ -218,6 +218,14 @@ pub(crate) fn raise_mailbox(
     Ok(())
 }
 
+/// Leaves a gap of UIDs in every mailbox of a live account: some may have been served that nobody remembers.
+pub(crate) fn skip_uids(db: &Connection, count: u64) -> Result<()> {
+    let sql = "UPDATE mailbox SET uidnext = min(uidnext + ?1, 4294967295) \
+               WHERE account_id IN (SELECT account_id FROM account WHERE lineage = 0)";
+    db.prepare_cached(sql)?.execute([count])?;
+    Ok(())
+}
+
 // Bytes.
 
 macro_rules! select_blob {

@@ -4,8 +4,9 @@
 //! then may the caller commit the index and acknowledge. What [`Log::commit`] does not promise: that the index knows.
 //! It catches up from the segments when it is opened.
 //!
-//! A segment is never overwritten. When a tail is found that is not clean (a torn write), it stays as evidence and
-//! writing goes on in a new segment, so that no stale record can come to stand behind a new one.
+//! A segment is never overwritten with anything else. When a tail is found that is not clean (a torn write), it stays as
+//! evidence and writing goes on in a new segment, so that no stale record can come to stand behind a new one. What this
+//! process itself wrote and could not sync, it cuts off.
 
 use super::record::{Codec, HEAD_LEN, Head, Kind, Payload, RecordError, SEGMENT_HEAD_LEN, SegmentHead, encode_record};
 use crate::disk::{Disk, DiskFile};
@@ -154,7 +155,7 @@ impl Segments {
             sum.update(&window);
             position += window.len() as u64;
         }
-        Ok(sum.is_right())
+        Ok(sum.matches())
     }
 
     /// Makes durable what is found in a segment, whoever wrote it.

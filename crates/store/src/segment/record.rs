@@ -464,7 +464,7 @@ impl PayloadSum {
         self.sum.update(piece);
     }
 
-    pub(crate) fn is_right(self) -> bool {
+    pub(crate) fn matches(self) -> bool {
         self.sum.finalize() as u32 == self.expected
     }
 }

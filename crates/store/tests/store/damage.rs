@@ -125,11 +125,11 @@ fn attack(victim: &Victim, number: u32, at: &str, damage: impl FnOnce(&mut Vec<u
     let after = live(&store);
     let after = &after[&(LIVE, ANA.to_owned())].mailboxes["INBOX"];
     let before = &victim.before[&(LIVE, ANA.to_owned())].mailboxes["INBOX"];
-    for (uid, _) in found {
+    // The bytes of UID 6 stand in the record of UID 1: with its own record, only the index knows it.
+    for (uid, _) in found.into_iter().filter(|(uid, _)| *uid != 6 || after.messages.contains_key(uid)) {
         assert_eq!(after.messages.get(&uid), Some(&before.messages[&uid]), "{at}: UID {uid} after the rebuild");
     }
     assert_eq!(after.messages.len() as u64, rebuilt.messages, "{at}");
-    assert!(after.uidnext > TEXTS.len() as u32 + 1, "{at}: a UID was forgotten");
     assert_goes_on(&store, &victim.ana, victim.inbox, at);
 }
 
@@ -148,6 +148,25 @@ fn a_flipped_bit_anywhere_in_a_segment_is_named_and_costs_at_most_its_record() {
             // The head's reserved bytes are covered by its checksum too.
             attack(&victim, number, &format!("segment {number}, byte {spot}"), |bytes| bytes[spot] ^= 0x20);
         }
+    }
+}
+
+#[test]
+fn a_uid_whose_record_is_lost_is_not_given_again() {
+    let victim = Victim::new();
+    let positions = record_positions(&victim.segment(2));
+    for spot in [positions[positions.len() - 2] + 30, positions[positions.len() - 2] + HEAD_BYTES + 8] {
+        let copy = victim.copy();
+        let path = segment_path(copy.path(), 2);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[spot] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let rebuilt = Store::rebuild(copy.path(), None, options()).unwrap().remove(0);
+        assert_eq!((rebuilt.messages, rebuilt.findings.len()), (6, 1), "{rebuilt:?}");
+        let store = open(copy.path());
+        let delivered = store.cells()[0].deliver(vec![delivery(&victim.ana, victim.inbox, "new")]).unwrap();
+        assert!(delivered[0].uid > 7, "UID {} was the lost message's", delivered[0].uid);
+        assert_sound(&store);
     }
 }
 

@@ -334,7 +334,7 @@ impl World<'_> {
         let Some(uid) = Self::nth_uid(expected, n) else { return };
         let message = expected.messages.get_mut(&uid).unwrap();
         message.flags = Flags::from_bits(flags);
-        message.uidl = (flags % 2 == 0).then(|| format!("uidl {:?} {uid}", found.id));
+        message.uidl = flags.is_multiple_of(2).then(|| format!("uidl {:?} {uid}", found.id));
         let (changed_flags, changed_uidl) = (message.flags, message.uidl.clone());
         found.highest_modseq += 1;
         let (_, row, _) = self.messages(who, account.id, found.id).into_iter().find(|(u, ..)| *u == uid).unwrap();

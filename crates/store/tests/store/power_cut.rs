@@ -1,7 +1,11 @@
 //! The power is cut at every operation of a store's life. What was acknowledged is there, nothing is there by half, and
 //! the store goes on.
 
+use std::path::Path;
+
 use store::Store;
+use store::disk::Disk;
+use store::segment::record::SEGMENT_HEAD_LEN;
 use testkit::crashdisk::{CrashDisk, Mode};
 
 use crate::scenario::{STEPS, Scenario, segment_count};
@@ -48,7 +52,7 @@ fn the_power_may_fail_again_while_a_store_recovers() {
     let scenario = Scenario::new();
     let (_home, whole) = scenario.disk();
     run(&whole, 0);
-    for cut in (0..whole.op_count()).step_by(7) {
+    for cut in (0..whole.op_count()).step_by(11) {
         let (_home, disk) = scenario.disk();
         disk.stop_after(cut);
         let done = run(&disk, 0);
@@ -66,5 +70,29 @@ fn the_power_may_fail_again_while_a_store_recovers() {
                 break;
             }
         }
+    }
+}
+
+#[test]
+fn what_a_killed_process_left_unsynced_is_made_durable_before_it_is_believed() {
+    let scenario = Scenario::new();
+    let (_home, whole) = scenario.disk();
+    let segment = Path::new("cells/00/segments/00000001.seg");
+    let store = Store::open(whole.root(), options_on(&whole)).unwrap();
+    STEPS[0].1(&store).unwrap();
+    let written = std::fs::read(whole.root().join(segment)).unwrap();
+
+    // Killed when it had made the segment, and when it had written the first delivery.
+    for (length, seen) in [(SEGMENT_HEAD_LEN, 0), (written.len(), 1)] {
+        let (_home, disk) = scenario.disk();
+        disk.open(&disk.root().join(segment), true).unwrap().write_all_at(&written[..length], 0).unwrap();
+        let store = Store::open(disk.root(), options_on(&disk)).unwrap();
+        assert_eq!(live(&store), scenario.after[seen]);
+        if seen == 0 {
+            STEPS[0].1(&store).unwrap();
+        }
+        let after = open_image(&disk.crash(Mode::DropAll).unwrap());
+        assert_eq!(live(&after), scenario.after[1], "{length} bytes were written");
+        assert_sound(&after);
     }
 }

@@ -44,7 +44,7 @@ fn recommended(choice: Choice) -> Choice {
     Choice { recommended: true, ..choice }
 }
 
-/// `RULES.md` 8.1: an account at `address`, which was an alias to `targets`.
+/// `RULES.md 8.1`: an account at `address`, which was an alias to `targets`.
 pub(in crate::accounts) fn account_alias(address: &str, targets: &[String], receiver: Option<&str>) -> Vec<Choice> {
     let to = targets.join(", ");
     let mut choices = vec![recommended(choice(
@@ -84,7 +84,7 @@ pub(in crate::accounts) fn account_alias(address: &str, targets: &[String], rece
     choices
 }
 
-/// `RULES.md` 8.2: an alias to `targets` at `address`, which was an account.
+/// `RULES.md 8.2`: an alias to `targets` at `address`, which was an account.
 pub(in crate::accounts) fn alias_account(address: &str, targets: &[String], receiver: Option<&str>) -> Vec<Choice> {
     let to = targets.join(", ");
     let mut choices = vec![choice(
@@ -120,7 +120,7 @@ pub(in crate::accounts) fn alias_account(address: &str, targets: &[String], rece
     choices
 }
 
-/// `RULES.md` 8.3 and 8.4: an alias or catch-all with different targets.
+/// `RULES.md 8.3` and 8.4: an alias or catch-all with different targets.
 pub(in crate::accounts) fn targets(address: &str, before: &[String], after: &[String]) -> Vec<Choice> {
     let (old, new, all) = (before.join(", "), after.join(", "), union(after, before).join(", "));
     vec![
@@ -142,7 +142,7 @@ pub(in crate::accounts) fn targets(address: &str, before: &[String], after: &[St
     ]
 }
 
-/// `RULES.md` 8.5: an account that forwards to different targets.
+/// `RULES.md 8.5`: an account that forwards to different targets.
 pub(in crate::accounts) fn forwarding(address: &str, before: &[String], after: &[String]) -> Vec<Choice> {
     let (old, new, all) = (before.join(", "), after.join(", "), union(after, before).join(", "));
     vec![
@@ -164,7 +164,7 @@ pub(in crate::accounts) fn forwarding(address: &str, before: &[String], after: &
     ]
 }
 
-/// `RULES.md` 8.6: a domain of another customer.
+/// `RULES.md 8.6`: a domain of another customer.
 pub(in crate::accounts) fn domain_owner(domain: &str, before: &str, after: &str) -> Vec<Choice> {
     vec![
         recommended(choice(
@@ -180,17 +180,21 @@ pub(in crate::accounts) fn domain_owner(domain: &str, before: &str, after: &str)
     ]
 }
 
-/// `RULES.md` 8.7: two people. None is recommended: nobody but a person can know.
+/// `RULES.md 8.7`: two people. None is recommended: nobody but a person can know.
 pub(in crate::accounts) fn two_people(address: &str) -> Vec<Choice> {
     vec![
         choice(
             SAME_PERSON,
-            format!("Es la misma persona: el correo de antes se une al de {address}. Esta decisión no se puede cambiar."),
+            format!(
+                "Es la misma persona: el correo de antes se une al de {address}. Esta decisión no se puede \
+                     cambiar."
+            ),
             format!("It is the same person: the mail of before joins that of {address}. This cannot be changed later."),
         ),
         choice(
             &format!("{ANOTHER_ADDRESS}:ADDRESS"),
-            "Son dos personas: el correo de antes se guarda en una cuenta nueva con la dirección que indiques, que abre \
+            "Son dos personas: el correo de antes se guarda en una cuenta nueva con la dirección que indiques, \
+             que abre \
              con la contraseña de antes. Esta decisión no se puede cambiar."
                 .to_owned(),
             "They are two people: the mail of before is kept in a new account at the address you give, which opens \
@@ -201,12 +205,14 @@ pub(in crate::accounts) fn two_people(address: &str) -> Vec<Choice> {
             &format!("{SEALED_UNTIL}:DATE"),
             "El correo de antes sigue sellado: se guarda y nadie lo lee, hasta la fecha que indiques (AAAA-MM-DD)."
                 .to_owned(),
-            "The mail of before stays sealed: kept, and read by nobody, until the date you give (YYYY-MM-DD).".to_owned(),
+            "The mail of before stays sealed: kept, and read by nobody, until the date you give \
+             (YYYY-MM-DD)."
+                .to_owned(),
         ),
     ]
 }
 
-/// `RULES.md` 8.8: a script of *before* that *after*'s keeps from running.
+/// `RULES.md 8.8`: a script of *before* that *after*'s keeps from running.
 pub(in crate::accounts) fn script(before: &str, after: &str) -> Vec<Choice> {
     vec![
         recommended(choice(

@@ -1,4 +1,4 @@
-//! Conflicts: what a person decides (`RULES.md` 8). What each is, what can be chosen, and what a choice does.
+//! Conflicts: what a person decides (`RULES.md 8`). What each is, what can be chosen, and what a choice does.
 //!
 //! While one waits, *after* stays in force and nothing of *before* is thrown away.
 
@@ -40,23 +40,23 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// `RULES.md` 8.1.
+    /// `RULES.md 8.1`.
     AccountAlias = "account-alias",
-    /// `RULES.md` 8.2.
+    /// `RULES.md 8.2`.
     AliasAccount = "alias-account",
-    /// `RULES.md` 8.3.
+    /// `RULES.md 8.3`.
     AliasAlias = "alias-alias",
-    /// `RULES.md` 8.4.
+    /// `RULES.md 8.4`.
     CatchAll = "catch-all",
-    /// `RULES.md` 8.5.
+    /// `RULES.md 8.5`.
     Forwarding = "forwarding",
-    /// `RULES.md` 8.6, for the operator.
+    /// `RULES.md 8.6`, for the operator.
     DomainOwner = "domain-owner",
-    /// `RULES.md` 8.7.
+    /// `RULES.md 8.7`.
     TwoPeople = "two-people",
-    /// `RULES.md` 8.8.
+    /// `RULES.md 8.8`.
     Script = "script",
-    /// An alias of *before* that would make mail go in circles with those of *after* (`RULES.md` 8).
+    /// An alias of *before* that would make mail go in circles with those of *after* (`RULES.md 8`).
     AliasLoop = "alias-loop",
 }
 

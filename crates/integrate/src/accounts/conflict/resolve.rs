@@ -1,9 +1,10 @@
 //! Deciding a conflict: what a choice does to accounts, aliases and mail, and taking a choice back.
 //!
 //! A choice that moves mail has three steps, each durable before the next: the directory takes the choice and says that
-//! its mail is still to be moved; the mail is moved; the directory says that it was. Until the last step the conflict is
-//! *unfinished*, its mail is where it was, and choosing the same again goes on.
+//! its mail is still to be moved; the mail is moved; the directory says that it was. Until the last step the conflict
+//! is *unfinished*, its mail is where it was, and choosing the same again goes on.
 
+use super::Kind;
 use super::choices::{
     ACCOUNT_RECEIVES, ACTIVATE_BEFORE, AFTER, ANOTHER_ADDRESS, BEFORE, BOTH, KEEP_ACCOUNT, KEEP_AFTER,
     KEEP_ALIAS_CLOSE_ACCOUNT, KEEP_ALIAS_GIVE_MAIL, LEAVE_OUT, RESTORE_ALIAS_CLOSE_ACCOUNT, RESTORE_ALIAS_INTO_MAILBOX,
@@ -11,7 +12,6 @@ use super::choices::{
 };
 use super::evidence::Evidence;
 use super::list::{broken, choices, evidence};
-use super::Kind;
 use crate::accounts::changes::{Changes, Recorder};
 use crate::accounts::decide::{AccountStep, Notice, PasswordOrigin, decide};
 use crate::accounts::facts::{Facts, Known};
@@ -22,8 +22,8 @@ use crate::accounts::shared::put_alias;
 use crate::accounts::targets::{fit, target_key, union, without};
 use crate::platform::Platform;
 use directory::{
-    Account, AccountState, Alias, AliasAddress, Conflict, ConflictNumber, Decision, DirectoryError, Forward, IntegrationId,
-    LineageId, Secret, Tx,
+    Account, AccountState, Alias, AliasAddress, Conflict, ConflictNumber, Decision, DirectoryError, Forward,
+    IntegrationId, LineageId, Secret, Tx,
 };
 use message::{Address, MailboxName};
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub type MoveError = Box<dyn std::error::Error + Send + Sync>;
 /// Moves mail for a choice. Each is durable when it returns, may be called again after it was cut short or done, and
 /// loses nothing in between.
 pub trait MailMover {
-    /// Joins what is sealed of an address with its live mailboxes (`RULES.md` 8.7).
+    /// Joins what is sealed of an address with its live mailboxes (`RULES.md 8.7`).
     ///
     /// # Errors
     /// When the store fails.
@@ -186,8 +186,11 @@ pub fn resolve(
     let already = match next {
         Next::Nothing { already } => already,
         Next::Mail { address, integration, step } => {
-            move_mail(mail, integration, &address, &step)
-                .map_err(|cause| ResolveError::Mail { number, choice: choice.to_owned(), cause })?;
+            move_mail(mail, integration, &address, &step).map_err(|cause| ResolveError::Mail {
+                number,
+                choice: choice.to_owned(),
+                cause,
+            })?;
             write(platform, |tx| finish(tx, number, choice, actor))?;
             false
         }
@@ -209,10 +212,7 @@ fn move_mail(
 }
 
 /// Runs work in a transaction that its own refusals roll back.
-fn write<T>(
-    platform: &Platform,
-    work: impl FnOnce(&mut Tx<'_>) -> Result<T, ResolveError>,
-) -> Result<T, ResolveError> {
+fn write<T>(platform: &Platform, work: impl FnOnce(&mut Tx<'_>) -> Result<T, ResolveError>) -> Result<T, ResolveError> {
     let result = platform.directory.write(|tx| {
         work(tx).map_err(|error| match error {
             ResolveError::Directory(error) => error,
@@ -251,7 +251,9 @@ fn take_choice(
         let is_final = |reason| ResolveError::Final { number, choice: decision.choice.clone(), reason };
         let undo = undo.ok_or_else(|| is_final("its integration is confirmed"))?;
         if matches!(undo.mail, Some(Move::Join | Move::RestoreAs { .. })) {
-            return Err(is_final("mail has moved with it; undoing the account's part of the integration takes it back"));
+            return Err(is_final(
+                "mail has moved with it; undoing the account's part of the integration takes it back",
+            ));
         }
         if let Some(Move::Give { to }) = &undo.mail {
             let text = format!("mail that was given to {to} stays there");
@@ -260,7 +262,8 @@ fn take_choice(
         kept.extend(undo.changes.take_back(tx, &|_| false)?);
     }
     let mut changes = Changes::default();
-    let mut work = Work { conflict: &conflict, evidence: evidence(&conflict)?, recorder: Recorder { tx, changes: &mut changes } };
+    let mut work =
+        Work { conflict: &conflict, evidence: evidence(&conflict)?, recorder: Recorder { tx, changes: &mut changes } };
     let step = work.choose(choice, argument)?;
     work.check_loop()?;
     let undo = Undo { changes, mail: step.clone(), mail_is_moved: false };
@@ -440,7 +443,7 @@ impl Work<'_, '_, '_> {
         Err(self.changed("none of the alias's targets is an account here".to_owned()))
     }
 
-    /// `RULES.md` 8.1: the alias of before in force, and the account closed.
+    /// `RULES.md 8.1`: the alias of before in force, and the account closed.
     fn restore_alias(&mut self, give: bool) -> Result<Option<Move>, ResolveError> {
         let targets = fit(&without(&self.evidence.before.targets, &self.conflict.conflict.address));
         let account = self.account()?;
@@ -452,7 +455,7 @@ impl Work<'_, '_, '_> {
         Ok(to.map(|to| Move::Give { to }))
     }
 
-    /// `RULES.md` 8.2: the alias of after stays, and the account is closed.
+    /// `RULES.md 8.2`: the alias of after stays, and the account is closed.
     fn keep_alias(&mut self, give: bool) -> Result<Option<Move>, ResolveError> {
         let account = self.account()?;
         let to = give.then(|| self.receiver(&self.evidence.after.targets)).transpose()?;
@@ -460,7 +463,7 @@ impl Work<'_, '_, '_> {
         Ok(to.map(|to| Move::Give { to }))
     }
 
-    /// `RULES.md` 8.2: the account receives.
+    /// `RULES.md 8.2`: the account receives.
     fn switch_alias_off(&mut self) -> Result<(), ResolveError> {
         self.account()?;
         let address = self.alias_address()?;
@@ -481,13 +484,13 @@ impl Work<'_, '_, '_> {
         Ok(())
     }
 
-    /// `RULES.md` 8.3, 8.4.
+    /// `RULES.md 8.3`, 8.4.
     fn set_targets(&mut self, targets: Vec<String>) -> Result<(), ResolveError> {
         let address = self.alias_address()?;
         Ok(put_alias(&mut self.recorder, &address, &fit(&targets))?)
     }
 
-    /// `RULES.md` 8.5.
+    /// `RULES.md 8.5`.
     fn forward_as_before(&mut self, both: bool) -> Result<(), ResolveError> {
         let account = self.account()?;
         let there = self.recorder.tx.forward(account.id)?;
@@ -500,7 +503,7 @@ impl Work<'_, '_, '_> {
         Ok(self.recorder.set_forward(account.id, Some(&Forward { targets, keep_copy }))?)
     }
 
-    /// `RULES.md` 8.6.
+    /// `RULES.md 8.6`.
     fn give_domain_back(&mut self) -> Result<(), ResolveError> {
         let name = &self.conflict.conflict.domain;
         let domain = self.recorder.tx.domain(name)?;
@@ -510,7 +513,7 @@ impl Work<'_, '_, '_> {
         Ok(self.recorder.set_customer(&domain, customer)?)
     }
 
-    /// `RULES.md` 8.8.
+    /// `RULES.md 8.8`.
     fn activate_before(&mut self) -> Result<(), ResolveError> {
         let account = self.account()?;
         let script = self.evidence.before.script.as_ref().ok_or_else(|| broken(self.conflict))?;
@@ -520,7 +523,7 @@ impl Work<'_, '_, '_> {
         Ok(self.recorder.activate_script(account.id, Some(&script.name))?)
     }
 
-    /// `RULES.md` 8: an alias that would make a loop, without those of its targets that do.
+    /// `RULES.md 8`: an alias that would make a loop, without those of its targets that do.
     fn put_back_without_loop(&mut self) -> Result<(), ResolveError> {
         let address = self.alias_address()?;
         if self.recorder.tx.alias(&address)?.is_some() {
@@ -552,7 +555,7 @@ impl Work<'_, '_, '_> {
         Ok(Facts::read(self.recorder.tx, self.before()?, &address_of(self.conflict)?, known)?)
     }
 
-    /// `RULES.md` 8.7, one person: what was kept apart joins as it would have without the doubt.
+    /// `RULES.md 8.7`, one person: what was kept apart joins as it would have without the doubt.
     fn join_people(&mut self) -> Result<(), ResolveError> {
         self.account()?;
         let decision = decide(&self.facts(Known { two_people: Some(false), ..Known::default() })?);
@@ -561,7 +564,7 @@ impl Work<'_, '_, '_> {
         Ok(note_joined(self.recorder.tx, integration, &decision)?)
     }
 
-    /// `RULES.md` 8.7, two people: the one of before gets an account at another address.
+    /// `RULES.md 8.7`, two people: the one of before gets an account at another address.
     fn restore_as(&mut self, argument: &str) -> Result<Option<Move>, ResolveError> {
         let wrong = |reason: String| ResolveError::Argument { argument: argument.to_owned(), reason };
         let new = Address::new(argument).map_err(|e| wrong(e.reason.to_owned()))?;
@@ -595,11 +598,10 @@ impl Work<'_, '_, '_> {
         Ok(Some(Move::RestoreAs { new }))
     }
 
-    /// `RULES.md` 8.7, sealed until a date.
+    /// `RULES.md 8.7`, sealed until a date.
     fn check_date(&self, argument: &str) -> Result<(), ResolveError> {
         let wrong = |reason: &str| ResolveError::Argument { argument: argument.to_owned(), reason: reason.to_owned() };
-        let date: jiff::civil::Date =
-            argument.parse().map_err(|_| wrong("it is no date; write it as YYYY-MM-DD"))?;
+        let date: jiff::civil::Date = argument.parse().map_err(|_| wrong("it is no date; write it as YYYY-MM-DD"))?;
         let now = jiff::Timestamp::from_second(self.recorder.tx.now()).map_err(|_| wrong("the clock is wrong"))?;
         if date <= now.to_zoned(jiff::tz::TimeZone::UTC).date() {
             return Err(wrong("it is not in the future"));

@@ -1,0 +1,341 @@
+//! The command line: every command, every option, every word of help.
+//!
+//! Other programs are written against it: it is added to and never changed. `docs/cli.md` tells the same to people.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0  done, and complete
+  1  done, but something is incomplete or waits for a decision; the summary says what
+  2  wrong use
+  3  failed
+
+Results go to standard output, progress and errors to standard error.";
+
+/// Puts two histories of mail accounts back together, and proves that nothing was lost.
+#[derive(Debug, Parser)]
+#[command(name = "reintegra", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+#[command(infer_long_args = false, subcommand_required = true)]
+pub(crate) struct Cli {
+    /// The data directory: mail, accounts, integrations
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Write how long each step took to a file, as JSON
+    #[arg(long, value_name = "FILE", global = true, hide = true)]
+    pub(crate) timings: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a data directory
+    Init(InitArgs),
+    /// Read a source into live accounts
+    Import(ImportArgs),
+    /// Put a recovered history and the live one together
+    #[command(subcommand)]
+    Integrate(IntegrateCommand),
+    /// Write the result out for another mail server
+    #[command(subcommand)]
+    Export(ExportCommand),
+    /// List accounts
+    Accounts(ListArgs),
+    /// List aliases, catch-alls and domain aliases
+    Aliases(ListArgs),
+    /// List the messages of an account
+    Messages(MessagesArgs),
+    /// List conflicts, or decide one
+    Conflicts(ConflictsArgs),
+    /// Check every record and every row of the data directory; changes nothing
+    Check,
+    /// Make the indexes anew from snapshots and segments
+    Rebuild(RebuildArgs),
+    /// Work on an exported ledger; needs no data directory
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Write manual pages
+    Man(ManArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// How many cells: slices of the accounts, each with its own index and segments
+    #[arg(long, value_name = "N", default_value_t = store::DEFAULT_CELLS)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(store::MAX_CELLS)))]
+    pub(crate) cells: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// A mail server's tree, a source.toml, or another data directory
+    pub(crate) source: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IntegrateCommand {
+    /// All steps: import, stage, plan, apply, verify, report
+    Run(RunArgs),
+    /// Read the recovered history into the store, hidden; can be stopped and started again
+    Stage(StageArgs),
+    /// Say what would become of every account; changes nothing
+    Plan(PlanArgs),
+    /// Integrate the accounts, each in one short transaction
+    Apply(ApplyArgs),
+    /// Read the sources and the result again and account for every message
+    Verify(StepArgs),
+    /// Take an apply back; mail that arrived since stays
+    Undo(StepArgs),
+    /// Make it final: it can no longer be undone, and what was kept for that is let go
+    Confirm(ConfirmArgs),
+    /// Write the report or the ledger
+    Report(ReportArgs),
+    /// List integrations
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The recovered history
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) before: PathBuf,
+    /// The history since; left out: the live accounts as they are
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) after: Option<PathBuf>,
+    /// The last state that both had in common
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) base: Option<PathBuf>,
+    /// Apply without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    // Last: what follows it in help stands under its heading.
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StageArgs {
+    /// The recovered history
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) before: PathBuf,
+    /// The last state that both had in common
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) base: Option<PathBuf>,
+    /// What to call the integration
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) which: IdArgs,
+    /// As JSON (docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    pub(crate) step: StepArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfirmArgs {
+    #[command(flatten)]
+    pub(crate) step: StepArgs,
+    /// Do not ask on a terminal
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// An integration and some or all of its accounts.
+#[derive(Debug, Args)]
+pub(crate) struct StepArgs {
+    #[command(flatten)]
+    pub(crate) which: IdArgs,
+    #[command(flatten)]
+    pub(crate) accounts: SelectionArgs,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct IdArgs {
+    /// Which integration; left out: the newest that is not confirmed
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SelectionArgs {
+    /// Only this domain; may be given more than once
+    #[arg(long = "domain", value_name = "D")]
+    pub(crate) domains: Vec<String>,
+    /// Only this account; may be given more than once
+    #[arg(long = "account", value_name = "A")]
+    pub(crate) accounts: Vec<String>,
+}
+
+/// How the integration decides where `RULES.md` leaves the choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Policy")]
+pub(crate) struct PolicyArgs {
+    /// Take messages that differ in trace fields only as the same (RULES.md 2.5)
+    #[arg(long)]
+    pub(crate) join_twins: bool,
+    /// Remove what was deleted in one history since the base (RULES.md 3.5)
+    #[arg(long)]
+    pub(crate) honour_deletions: bool,
+    /// Whose UIDs stay where not both can (RULES.md 5.1)
+    #[arg(long, value_name = "LINEAGE")]
+    pub(crate) keep_uids: Option<Lineage>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lineage {
+    /// The recovered history
+    Before,
+    /// The live one
+    After,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) which: IdArgs,
+    /// What to write
+    #[arg(long)]
+    pub(crate) format: ReportFormat,
+    /// Where to; a file that is there is replaced once the new one is whole
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// The report, for programs
+    Json,
+    /// The report, for people
+    Html,
+    /// The ledger, as JSON Lines
+    LedgerJsonl,
+    /// The ledger, for spreadsheets
+    LedgerCsv,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportCommand {
+    /// As a Maildir++ tree with accounts and aliases, as Dovecot and Postfix read them
+    Maildir(ExportMaildirArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportMaildirArgs {
+    /// Where to: a new or empty directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) accounts: SelectionArgs,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ListArgs {
+    /// As JSON (docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MessagesArgs {
+    /// The account's address
+    pub(crate) account: String,
+    /// Only this mailbox
+    #[arg(long, value_name = "M")]
+    pub(crate) mailbox: Option<String>,
+    /// As JSON (docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct ConflictsArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    #[command(subcommand)]
+    pub(crate) action: Option<ConflictsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConflictsCommand {
+    /// Decide a conflict
+    Resolve(ResolveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    /// The conflict's number, as the list says it
+    #[arg(value_name = "N")]
+    pub(crate) number: i64,
+    /// One of the choices that the list gives for it
+    #[arg(long)]
+    pub(crate) choice: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArgs {
+    /// Only this cell
+    #[arg(long, value_name = "N")]
+    pub(crate) cell: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Check that a ledger is whole, as it was written, and signed
+    Check(LedgerCheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerCheckArgs {
+    /// A ledger as `integrate report` wrote it, JSON Lines or CSV
+    pub(crate) file: PathBuf,
+    /// The key it must be signed with: 64 hexadecimal digits, base64, or a file that holds one
+    #[arg(long, value_name = "PUBKEY")]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// The directory for the pages; made where there is none
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+}

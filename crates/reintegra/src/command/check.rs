@@ -1,0 +1,66 @@
+//! `check`: every record and every row against each other. Changes nothing.
+
+use crate::exit::Exit;
+use crate::figures::{Count, Things};
+use crate::session::Session;
+use integrate::{Platform, Progress};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use store::{CheckReport, StoreError};
+
+pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
+    let platform = session.open("check")?;
+    let checked = session.step("check", |progress| check_cells(&platform, progress))?;
+    let directory = platform.directory.check_consistency()?;
+    let output = &mut session.output;
+    let mut sum = CheckReport::default();
+    for report in checked.value {
+        for problem in &report.problems {
+            output.line(format_args!("cell {:02}: {}", problem.cell, problem.text));
+        }
+        sum.records += report.records;
+        sum.messages += report.messages;
+        sum.reported += report.reported;
+        sum.problems.extend(report.problems);
+    }
+    for problem in &directory {
+        output.line(format_args!("directory: {}: {}", problem.invariant, problem.text));
+    }
+    let problems = (sum.problems.len() + directory.len()) as u64;
+    output.line(format_args!(
+        "checked {} and {} in {}: {}",
+        Things(sum.records, "record"),
+        Things(sum.messages, "message"),
+        checked.took,
+        if problems == 0 { "no problem".to_owned() } else { Things(problems, "problem").to_string() },
+    ));
+    if sum.reported > 0 {
+        output.line(format_args!(
+            "  unusable parts of segments, told of when they were first met: {}",
+            Count(sum.reported)
+        ));
+    }
+    Ok(Exit::complete_if(problems == 0))
+}
+
+/// Checks cells side by side; gives their reports by number.
+fn check_cells(platform: &Platform, progress: &dyn Progress) -> Result<Vec<CheckReport>, StoreError> {
+    let cells = platform.store.cells();
+    let next = AtomicUsize::new(0);
+    let reports = Mutex::new(Vec::new());
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get()).min(cells.len());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let report = cell.check();
+                    progress.done(report.as_ref().map_or(0, |r| r.messages), 0);
+                    reports.lock().unwrap_or_else(|e| e.into_inner()).push((cell.number(), report));
+                }
+            });
+        }
+    });
+    let mut reports = reports.into_inner().unwrap_or_else(|e| e.into_inner());
+    reports.sort_by_key(|(number, _)| *number);
+    reports.into_iter().map(|(_, report)| report).collect()
+}

@@ -1,0 +1,63 @@
+//! `integrate run`: every step in one command, stopping before the first that changes accounts until somebody agrees.
+
+use super::stage::Sources;
+use super::{apply, plan, report, stage, verify};
+use crate::cli::RunArgs;
+use crate::command::import;
+use crate::command::init;
+use crate::command::source::Opened;
+use crate::exit::Exit;
+use crate::figures::Things;
+use crate::session::Session;
+use anyhow::Context as _;
+use integrate::{Platform, Selection};
+
+pub(super) fn run(args: &RunArgs, session: &mut Session) -> anyhow::Result<Exit> {
+    // Before anything is made: a slip in a path leaves nothing behind.
+    let sources =
+        Sources { before: Opened::at(&args.before)?, base: args.base.as_deref().map(Opened::at).transpose()? };
+    let after = args.after.as_deref().map(Opened::at).transpose()?;
+    if let Some(after) = &after {
+        after.must_differ(&sources.before)?;
+    }
+    let platform = open_or_make(session)?;
+    if let Some(after) = after {
+        import::import(&platform, &after, session)?;
+    }
+    let (id, _) = stage::stage(&platform, &sources, None, args.policy, session)?;
+    // Another store stays locked while it is open here, and verify opens sources by itself.
+    drop(sources);
+    let planned = session.step("plan", |progress| integrate::plan_integration(&platform, id, None, progress));
+    let planned = planned.context("the plan could not be made")?;
+    plan::tell_sums(&planned.value, &planned.took, &mut session.output);
+    if !args.yes && !agreed(planned.value.accounts.len() as u64, session) {
+        session.output.line(format_args!(
+            "integration {id} is staged and planned, not applied: `integrate plan` says more, `integrate apply` goes on; \
+             `run --yes` does not ask"
+        ));
+        return Ok(Exit::Incomplete);
+    }
+    let all = Selection::default();
+    apply::apply(&platform, id, &all, session)?;
+    let exit = verify::verify(&platform, id, &all, session)?;
+    let written = session.step("report", |_| report::write_both(&platform, id));
+    let page = written.context("the report could not be written; `integrate report` writes it")?.value;
+    session.output.line(format_args!("report: {}", page.display()));
+    Ok(exit)
+}
+
+fn open_or_make(session: &mut Session) -> anyhow::Result<Platform> {
+    const COMMAND: &str = "integrate run";
+    if session.is_there()? {
+        return session.open(COMMAND);
+    }
+    let platform = init::make(session.dir()?, store::DEFAULT_CELLS, COMMAND)?;
+    session.output.line(format_args!("{}: made a data directory", platform.dir().display()));
+    Ok(platform)
+}
+
+/// Whether a person agrees; where there is none to ask, nobody does.
+fn agreed(accounts: u64, session: &mut Session) -> bool {
+    session.output.flush();
+    session.console.can_ask() && session.console.ask(&format!("Apply this to {}?", Things(accounts, "account")))
+}

@@ -1,0 +1,58 @@
+//! The commands, one file a verb; [`run`] is the table.
+
+mod accounts;
+mod aliases;
+mod check;
+mod completions;
+mod conflicts;
+mod export;
+mod import;
+mod init;
+mod integrate;
+mod ledger;
+mod man;
+mod messages;
+mod rebuild;
+mod source;
+mod staged;
+
+use crate::cli::{Command, ExportCommand, LedgerCommand};
+use crate::exit::Exit;
+use crate::session::Session;
+use directory::DirectoryError;
+
+/// Runs a command.
+///
+/// # Errors
+/// Those of the command, worded by [`Failure`](crate::failure::Failure).
+pub(crate) fn run(command: Command, session: &mut Session) -> anyhow::Result<Exit> {
+    match command {
+        Command::Init(args) => init::run(&args, session),
+        Command::Import(args) => import::run(&args, session),
+        Command::Integrate(step) => integrate::run(step, session),
+        Command::Export(ExportCommand::Maildir(args)) => export::maildir(&args, session),
+        Command::Accounts(args) => accounts::run(args, session),
+        Command::Aliases(args) => aliases::run(args, session),
+        Command::Messages(args) => messages::run(&args, session),
+        Command::Conflicts(args) => conflicts::run(&args, session),
+        Command::Check => check::run(session),
+        Command::Rebuild(args) => rebuild::run(&args, session),
+        Command::Ledger(LedgerCommand::Check(args)) => ledger::check(&args, session),
+        Command::Man(args) => man::run(&args, session),
+        Command::Completions(args) => completions::run(&args, session),
+    }
+}
+
+/// Ends a walk through the directory early: the reader of the list has gone.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the list")]
+struct Unheard;
+
+/// Takes out of a walk's result what the walk itself was left with.
+fn walked(result: Result<(), DirectoryError>) -> anyhow::Result<()> {
+    match result {
+        Err(DirectoryError::Caller(inner)) if inner.is::<Unheard>() => Ok(()),
+        Err(DirectoryError::Caller(inner)) => Err(anyhow::Error::from_boxed(inner)),
+        other => Ok(other?),
+    }
+}

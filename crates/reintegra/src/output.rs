@@ -1,0 +1,168 @@
+//! Standard output: results, for people or programs.
+//!
+//! A reader that hangs up (`| head`) is no failure: lists end early, steps go on to their end unheard. Any other
+//! failure is kept and said when the command ends, so that no step stops half-way for want of a place to print.
+
+use serde::Serialize;
+use std::fmt;
+use std::io::{self, BufWriter, ErrorKind, Write};
+
+/// Where results go.
+pub(crate) struct Output {
+    writer: BufWriter<Box<dyn Write>>,
+    failure: Option<io::Error>,
+}
+
+impl Output {
+    /// The process's own.
+    pub(crate) fn stdout() -> Self {
+        Self::to(Box::new(io::stdout()))
+    }
+
+    fn to(writer: Box<dyn Write>) -> Self {
+        Output { writer: BufWriter::with_capacity(1 << 16, writer), failure: None }
+    }
+
+    /// Writes a line.
+    pub(crate) fn line(&mut self, text: impl fmt::Display) {
+        self.with(|w| writeln!(w, "{text}"));
+    }
+
+    /// Writes bytes as they are.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.with(|w| w.write_all(bytes));
+    }
+
+    /// Writes a value as one JSON document.
+    pub(crate) fn json(&mut self, value: &impl Serialize) {
+        self.with(|w| {
+            serde_json::to_writer_pretty(&mut *w, value)?;
+            writeln!(w)
+        });
+    }
+
+    /// Begins a JSON array, which is complete when it is [ended](Array::end).
+    pub(crate) fn array(&mut self) -> Array<'_> {
+        self.raw(b"[");
+        Array { output: self, elements: 0 }
+    }
+
+    /// Hands on what is written so far: before a long step, and before anything goes to standard error.
+    pub(crate) fn flush(&mut self) {
+        self.with(Write::flush);
+    }
+
+    /// Whether nobody hears any more: a list can end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Ends the output.
+    ///
+    /// # Errors
+    /// When something could not be written, other than for want of a reader.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.flush();
+        match self.failure.take() {
+            Some(failure) if failure.kind() != ErrorKind::BrokenPipe => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    fn with(&mut self, write: impl FnOnce(&mut BufWriter<Box<dyn Write>>) -> io::Result<()>) {
+        if self.failure.is_none() {
+            self.failure = write(&mut self.writer).err();
+        }
+    }
+}
+
+/// A JSON array, an element a line, of which no more than one element is in memory.
+pub(crate) struct Array<'a> {
+    output: &'a mut Output,
+    elements: u64,
+}
+
+impl Array<'_> {
+    /// Adds an element; `false`: nobody hears any more.
+    pub(crate) fn push(&mut self, element: &impl Serialize) -> bool {
+        self.output.raw(if self.elements == 0 { b"\n" } else { b",\n" });
+        self.output.with(|w| Ok(serde_json::to_writer(w, element)?));
+        self.elements += 1;
+        !self.output.is_over()
+    }
+
+    /// Ends the array.
+    pub(crate) fn end(self) {
+        self.output.raw(b"\n]\n");
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::Output;
+    use std::io::{self, ErrorKind, Write};
+    use std::sync::{Arc, Mutex};
+
+    /// Takes some bytes and then fails.
+    #[derive(Clone)]
+    struct Pipe {
+        taken: Arc<Mutex<Vec<u8>>>,
+        room: usize,
+        failure: ErrorKind,
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut taken = self.taken.lock().unwrap();
+            if taken.len() + bytes.len() > self.room {
+                return Err(self.failure.into());
+            }
+            taken.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn pipe(room: usize, failure: ErrorKind) -> Pipe {
+        Pipe { taken: Arc::default(), room, failure }
+    }
+
+    fn listed(elements: &[u32]) -> String {
+        let pipe = pipe(1000, ErrorKind::Other);
+        let mut output = Output::to(Box::new(pipe.clone()));
+        let mut array = output.array();
+        for element in elements {
+            assert!(array.push(element));
+        }
+        array.end();
+        output.finish().unwrap();
+        String::from_utf8(pipe.taken.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn an_array_is_json_with_an_element_a_line() {
+        assert_eq!(listed(&[]), "[\n]\n");
+        assert_eq!(listed(&[1, 2]), "[\n1,\n2\n]\n");
+    }
+
+    #[test]
+    fn a_reader_that_hangs_up_ends_a_list_and_is_no_failure() {
+        let mut output = Output::to(Box::new(pipe(10, ErrorKind::BrokenPipe)));
+        output.line("more than the pipe takes");
+        output.flush();
+        assert!(output.is_over());
+        output.line("unheard");
+        assert!(output.finish().is_ok());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_at_the_end() {
+        let mut output = Output::to(Box::new(pipe(10, ErrorKind::StorageFull)));
+        output.line("more than the disk takes");
+        assert_eq!(output.finish().unwrap_err().kind(), ErrorKind::StorageFull);
+    }
+}

@@ -1,0 +1,90 @@
+//! What every command works with: the data directory, standard output, standard error.
+
+use crate::console::{Console, Done};
+use crate::failure::Problem;
+use crate::output::Output;
+use anyhow::Context as _;
+use integrate::{Platform, Progress};
+use std::path::{Path, PathBuf};
+use store::OpenOptions;
+
+/// A command's surroundings.
+pub(crate) struct Session {
+    data: Option<PathBuf>,
+    /// Where results go.
+    pub(crate) output: Output,
+    /// Where progress and notes go.
+    pub(crate) console: Console,
+}
+
+impl Session {
+    /// A session on a data directory, where one is named.
+    pub(crate) fn new(data: Option<PathBuf>) -> Self {
+        Session { data, output: Output::stdout(), console: Console::stderr() }
+    }
+
+    /// The data directory's path.
+    ///
+    /// # Errors
+    /// When none was named.
+    pub(crate) fn dir(&self) -> Result<&Path, Problem> {
+        self.data.as_deref().ok_or_else(|| {
+            Problem::wrong_use("this command needs a data directory, and none is named")
+                .now("name it: `reintegra --data DIR …`")
+        })
+    }
+
+    /// Whether the path is that of a data directory.
+    ///
+    /// # Errors
+    /// When none was named.
+    pub(crate) fn is_there(&self) -> Result<bool, Problem> {
+        // The file `format` is what makes a directory one; whether it can be used, opening says.
+        Ok(self.dir()?.join("format").exists())
+    }
+
+    /// Refuses to go on without a data directory.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn must_be_there(&self) -> Result<&Path, Problem> {
+        let dir = self.dir()?;
+        match self.is_there()? {
+            true => Ok(dir),
+            false => Err(Problem::wrong_use(format!("{} is no data directory", dir.display()))
+                .because(if dir.exists() { "there is no file `format` in it" } else { "it does not exist" })
+                .now(format!("make one with `reintegra --data {} init`, or name another", dir.display()))),
+        }
+    }
+
+    /// Opens the data directory for a command.
+    ///
+    /// # Errors
+    /// When there is none, another process has it open, or it cannot be read.
+    pub(crate) fn open(&self, command: &str) -> anyhow::Result<Platform> {
+        let platform = Platform::open(self.must_be_there()?, options(command));
+        let platform = platform.context("the data directory cannot be opened")?;
+        for finding in platform.store.findings() {
+            self.console.note(format_args!("note: cell {:02}: {}", finding.cell, finding.text));
+        }
+        Ok(platform)
+    }
+
+    /// Runs a step and shows how it goes; what was written before it is seen first.
+    ///
+    /// # Errors
+    /// Those of the step.
+    pub(crate) fn step<T, E>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&dyn Progress) -> Result<T, E>,
+    ) -> Result<Done<T>, E> {
+        self.output.flush();
+        self.console.step(name, work)
+    }
+}
+
+/// How a data directory is opened: the lock says what for.
+pub(crate) fn options(command: &str) -> OpenOptions {
+    OpenOptions::for_purpose(&format!("reintegra {command}"))
+}

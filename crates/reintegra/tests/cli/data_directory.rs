@@ -1,0 +1,125 @@
+//! Making a data directory, and who may open it.
+
+use crate::{Place, text};
+use integrate::Platform;
+use store::OpenOptions;
+
+#[test]
+fn a_data_directory_is_made_once() {
+    let place = Place::new();
+    let first = place.reintegra(&["init", "--cells", "2"]);
+    assert_eq!(first.code(), Some(0), "{}", first.stderr);
+    assert_eq!(first.stdout, format!("{}: a data directory with 2 cells\n", place.data().display()));
+    let second = place.reintegra(&["init"]);
+    assert_eq!(second.code(), Some(2));
+    assert!(second.stderr.contains("it is a data directory already"), "{}", second.stderr);
+}
+
+#[test]
+fn what_holds_other_files_does_not_become_one() {
+    let place = Place::new();
+    std::fs::create_dir(place.data()).unwrap();
+    std::fs::write(place.data().join("letters"), "mine").unwrap();
+    let ran = place.reintegra(&["init"]);
+    assert_eq!(ran.code(), Some(2));
+    assert!(ran.stderr.contains("not empty"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_dir(place.data()).unwrap().count(), 1, "nothing was put in it");
+}
+
+#[test]
+fn where_there_is_none_every_command_says_how_to_make_one() {
+    let place = Place::new();
+    let export = place.path("out");
+    let commands: [&[&str]; 8] = [
+        &["accounts"],
+        &["aliases", "--json"],
+        &["messages", "ana@panaderia.example"],
+        &["conflicts"],
+        &["check"],
+        &["rebuild"],
+        &["integrate", "plan"],
+        &["export", "maildir", "--out", text(&export)],
+    ];
+    for command in commands {
+        let ran = place.reintegra(command);
+        assert_eq!(ran.code(), Some(2), "{command:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("`reintegra --data {} init`", place.data().display())), "{}", ran.stderr);
+        assert!(ran.stdout.is_empty());
+    }
+    assert!(!place.data().exists());
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let place = Place::made();
+    let format = place.data().join("format");
+    let newer = std::fs::read_to_string(&format).unwrap().replacen("reintegra-data 1", "reintegra-data 2", 1);
+    std::fs::write(&format, newer).unwrap();
+    for command in [&["accounts"][..], &["rebuild"]] {
+        let ran = place.reintegra(command);
+        assert_eq!(ran.code(), Some(3), "{}", ran.stderr);
+        assert!(ran.stderr.contains("use a newer Reintegra"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_second_process_is_refused_and_told_of_the_first() {
+    let place = Place::made();
+    let first = Platform::open(&place.data(), OpenOptions::for_purpose("a test that holds it")).unwrap();
+    for command in [&["accounts"][..], &["check"], &["rebuild"], &["integrate", "list"]] {
+        let ran = place.reintegra(command);
+        assert_eq!(ran.code(), Some(3), "{command:?}");
+        let holder = format!("process {} (a test that holds it)", std::process::id());
+        assert!(ran.stderr.contains(&holder), "{}", ran.stderr);
+        assert!(ran.stderr.contains("now: run the command again when that process has ended"), "{}", ran.stderr);
+    }
+    drop(first);
+    assert_eq!(place.reintegra(&["accounts"]).code(), Some(0));
+}
+
+#[test]
+fn a_sound_directory_checks_clean_before_and_after_a_rebuild() {
+    let place = Place::imported();
+    let check = place.reintegra(&["check"]);
+    assert_eq!(check.code(), Some(0), "{}", check.stdout);
+    assert!(check.stdout.contains("no problem"), "{}", check.stdout);
+    let before = place.json(&["messages", "ana@panaderia.example", "--json"]);
+    let rebuilt = place.reintegra(&["rebuild"]);
+    assert_eq!(rebuilt.code(), Some(0), "{}", rebuilt.stderr);
+    assert_eq!(rebuilt.stdout.matches(", from ").count(), 4, "it says of each cell from what: {}", rebuilt.stdout);
+    assert_eq!(place.json(&["messages", "ana@panaderia.example", "--json"]), before);
+    assert_eq!(place.reintegra(&["check"]).code(), Some(0));
+}
+
+#[test]
+fn one_cell_is_rebuilt_alone_and_one_that_is_not_there_is_wrong_use() {
+    let place = Place::made();
+    let rebuilt = place.reintegra(&["rebuild", "--cell", "1"]);
+    assert_eq!(rebuilt.code(), Some(0));
+    assert!(rebuilt.stdout.starts_with("cell 01: "), "{}", rebuilt.stdout);
+    let wrong = place.reintegra(&["rebuild", "--cell", "9"]);
+    assert_eq!(wrong.code(), Some(2));
+    assert!(wrong.stderr.contains("there is no cell 9"), "{}", wrong.stderr);
+}
+
+#[test]
+fn damage_is_told_line_by_line() {
+    let place = Place::imported();
+    let mut damaged = 0;
+    for cell in std::fs::read_dir(place.data().join("cells")).unwrap() {
+        for segment in std::fs::read_dir(cell.unwrap().path().join("segments")).unwrap() {
+            let path = segment.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            // Behind the segment's own head, in the first record.
+            if let Some(byte) = bytes.get_mut(200).filter(|byte| **byte != 0) {
+                *byte ^= 0x55;
+                std::fs::write(&path, bytes).unwrap();
+                damaged += 1;
+            }
+        }
+    }
+    assert!(damaged > 0, "there is a record to damage");
+    let check = place.reintegra(&["check"]);
+    assert_eq!(check.code(), Some(1), "{}{}", check.stdout, check.stderr);
+    assert!(check.stdout.lines().filter(|line| line.starts_with("cell ")).count() >= damaged, "{}", check.stdout);
+}
