@@ -20,7 +20,7 @@ use crate::stage::UNATTRIBUTED;
 use crate::undo::UndoRecord;
 use directory::{DirectoryError, IntegrationId};
 use message::Address;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use store::{Cell, Journal, LIVE, StoreError, Tx, View};
@@ -73,6 +73,10 @@ pub fn apply(
 ) -> Result<Applied, IntegrationError> {
     let lineages = Lineages::of(platform, id)?;
     lineages.must_be_applicable()?;
+    let (waiting, already) = pending(platform, &lineages, selection)?;
+    if waiting == 0 && matches!(lineages.step, Step::Applied | Step::Applying) {
+        return Ok(Applied { already, ..Applied::default() });
+    }
     lineages.set_step(platform, Step::Applying)?;
     platform.directory.write(|tx| accounts::settle_shared(tx, id, lineages.before, selection))?;
     let next = AtomicUsize::new(0);
@@ -96,12 +100,62 @@ pub fn apply(
             });
         }
     });
-    let (applied, failure) = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
+    let (mut applied, failure) = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
     if let Some(error) = failure {
         return Err(error);
     }
-    lineages.set_step(platform, Step::Applied)?;
+    applied.already = already;
+    if pending(platform, &lineages, &Selection::default())?.0 == 0 {
+        lineages.set_step(platform, Step::Applied)?;
+    }
     Ok(applied)
+}
+
+/// How many of the chosen accounts wait to be applied, and how many are.
+///
+/// # Errors
+/// Those of the store and the directory.
+pub(crate) fn pending(
+    platform: &Platform,
+    lineages: &Lineages,
+    selection: &Selection,
+) -> Result<(u64, u64), IntegrationError> {
+    let (mut waiting, mut done) = (0, 0);
+    for cell in platform.store.cells() {
+        let applied = applied_addresses(platform, cell, lineages)?;
+        for address in addresses(platform, cell, lineages.before)?.iter().filter(|a| selection.has(a)) {
+            *(if applied.contains(address.key()) { &mut done } else { &mut waiting }) += 1;
+        }
+    }
+    Ok((waiting, done))
+}
+
+/// How many accounts of an integration wait to be applied.
+///
+/// # Errors
+/// When there is no such integration; those of the store and the directory.
+pub fn waiting(platform: &Platform, id: IntegrationId) -> Result<u64, IntegrationError> {
+    Ok(pending(platform, &Lineages::of(platform, id)?, &Selection::default())?.0)
+}
+
+/// Keys of accounts whose mail and whose account are done: a kill may have come between the two.
+fn applied_addresses(
+    platform: &Platform,
+    cell: &Cell,
+    lineages: &Lineages,
+) -> Result<HashSet<String>, IntegrationError> {
+    let id = lineages.row.id;
+    let mut done = HashSet::new();
+    for (key, state) in cell.read(|view| view.journal_states(id.get()))? {
+        let there = matches!(
+            Progressed::from_word(&state),
+            Some(Progressed::Applied | Progressed::Sealed | Progressed::Moved)
+        );
+        if there && platform.directory.account_apply(id, &key)?.is_some_and(|row| row.state == "applied") {
+            done.insert(key);
+        }
+    }
+    Ok(done)
 }
 
 /// The addresses of a lineage that belong to one cell: its accounts' lines and its maildrops.
@@ -142,7 +196,8 @@ pub(crate) fn decide(
         Ok(Some(MailSeen { messages, last_at }))
     };
     let journal = view.journal(id.get(), address)?;
-    let joined = journal.is_some_and(|j| Progressed::from_word(&j.state) == Some(Progressed::Applied));
+    let state = journal.and_then(|j| Progressed::from_word(&j.state));
+    let joined = matches!(state, Some(Progressed::Applied | Progressed::Grown));
     let known = Known {
         before_mail: seen(store::LineageId(lineages.before.get()))?,
         live_mail: seen(LIVE)?,
@@ -171,7 +226,9 @@ impl CellRun<'_> {
     fn apply(&self, selection: &Selection) -> Result<Applied, IntegrationError> {
         let mut applied = Applied::default();
         let addresses = addresses(self.platform, self.cell, self.lineages.before)?;
-        let mut queue: Vec<Address> = addresses.into_iter().filter(|a| selection.has(a)).rev().collect();
+        let done = applied_addresses(self.platform, self.cell, self.lineages)?;
+        let waits = |a: &Address| selection.has(a) && !done.contains(a.key());
+        let mut queue: Vec<Address> = addresses.into_iter().filter(waits).rev().collect();
         while !queue.is_empty() {
             let (done, batch) = self.batch(&mut queue)?;
             self.platform.directory.write(|tx| {
@@ -232,7 +289,6 @@ impl CellRun<'_> {
                 | (Some(Progressed::Sealed | Progressed::Moved), MailStep::Seal)
         );
         if done {
-            applied.already += 1;
             let used_bytes = self.used(tx, address)?;
             return Ok((Done { decision, used_bytes }, 0));
         }
@@ -285,14 +341,17 @@ pub(crate) fn flip_account(
     }
     let mut fates = Fates::of(&plan, &flipped, &before, &after, &base);
     fates.set_pairs(&relations, policy.join_twins);
-    let undo = UndoRecord::of(&plan, &flipped, &after);
-    let journal = Journal {
-        state: Progressed::Applied.as_str().to_owned(),
-        was: was.as_ref().map(pack_state),
-        became: Some(undo.pack()),
-        fates: Some(fates.pack()),
-    };
-    tx.put_journal(id, address, &journal)?;
+    let mut undo = UndoRecord::of(&plan, &flipped, &after);
+    let mut was = was.as_ref().map(pack_state);
+    // Applied before, and its source has grown since: what is taken back one day is both.
+    if let Some(Journal { became: Some(first), fates: Some(first_fates), was: first_was, .. }) = tx.journal(id, address)? {
+        undo = UndoRecord::unpack(&first)?.followed_by(undo);
+        fates = Fates::unpack(&first_fates)?.followed_by(fates);
+        was = first_was;
+    }
+    let (became, fates) = (Some(undo.pack()), Some(fates.pack()));
+    let state = Progressed::Applied.as_str().to_owned();
+    tx.put_journal(id, address, &Journal { state, was, became, fates })?;
     if flipped.changes() || !undo.existed {
         tx.describe(account)?;
     }

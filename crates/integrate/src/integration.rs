@@ -137,9 +137,50 @@ impl Lineages {
         Ok(platform.directory.write(|tx| {
             let Some(mut row) = tx.integration(self.row.id)? else { return Ok(()) };
             row.state = step.as_str().to_owned();
+            // What verify found is of a state that is about to be another.
+            if matches!(step, Step::Applying | Step::Undone | Step::Staging) {
+                row.summary = None;
+            }
             tx.update_integration(&row)
         })?)
     }
+}
+
+/// What the last verify of all accounts found, kept until anything is staged, applied or undone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proved {
+    /// When, in seconds since 1970 UTC.
+    pub at: i64,
+    /// Rows of the ledger.
+    pub rows: u64,
+    /// Its head, 64 hexadecimal digits.
+    pub head: String,
+    /// The numbers of all accounts.
+    pub totals: crate::report::Totals,
+    /// How many things were wrong.
+    pub problems: u64,
+}
+
+/// What the last verify of all accounts found, where that still holds.
+///
+/// # Errors
+/// Those of the directory.
+pub fn proved(platform: &Platform, id: IntegrationId) -> Result<Option<Proved>, IntegrationError> {
+    let row = platform.directory.integration(id)?;
+    Ok(row.and_then(|r| r.summary).and_then(|s| serde_json::from_str(&s).ok()))
+}
+
+pub(crate) fn set_proved(
+    platform: &Platform,
+    id: IntegrationId,
+    proved: Option<&Proved>,
+) -> Result<(), IntegrationError> {
+    let summary = proved.map(|p| serde_json::to_string(p).expect("a proof is plain data"));
+    Ok(platform.directory.write(|tx| {
+        let Some(mut row) = tx.integration(id)?.filter(|r| r.summary != summary) else { return Ok(()) };
+        row.summary.clone_from(&summary);
+        tx.update_integration(&row)
+    })?)
 }
 
 /// Registers an integration of sources, or gives the unfinished one of the same sources.

@@ -8,7 +8,7 @@ use crate::plan::{AccountPlan, Fate, Finding, Keeps, Outcome, Renewal, Rules, Si
 use crate::relations::Relations;
 use message::Identity;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use store::{AccountState, Malformed, StoreError};
 
 /// zstd level of what is kept until the integration is confirmed.
@@ -21,6 +21,8 @@ const MAX_UNPACKED: usize = 1 << 31;
 pub(crate) enum Progressed {
     /// Its mail is integrated.
     Applied,
+    /// Its mail is integrated, and more of its source was staged since: it waits to be applied again.
+    Grown,
     /// *Before* is kept sealed (`RULES.md 8.7`).
     Sealed,
     /// *Before* was sealed and is now the mail of another address (`RULES.md 8.7`).
@@ -34,6 +36,7 @@ impl Progressed {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Progressed::Applied => "applied",
+            Progressed::Grown => "grown",
             Progressed::Sealed => "sealed",
             Progressed::Moved => "moved",
             Progressed::Undone => "undone",
@@ -42,7 +45,8 @@ impl Progressed {
 
     /// The state of a word.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        let all = [Progressed::Applied, Progressed::Sealed, Progressed::Moved, Progressed::Undone];
+        let all =
+            [Progressed::Applied, Progressed::Grown, Progressed::Sealed, Progressed::Moved, Progressed::Undone];
         all.into_iter().find(|p| p.as_str() == word)
     }
 }
@@ -90,9 +94,12 @@ pub(crate) struct CopyFates {
     pub(crate) mailbox: i64,
     pub(crate) name: String,
     pub(crate) uidvalidity: Option<u32>,
-    /// UID, outcome, index of the result's mailbox, UID there, rules.
-    pub(crate) copies: Vec<(u32, u8, u32, u32, u16)>,
+    /// By UID.
+    pub(crate) copies: Vec<Copy>,
 }
+
+/// UID, outcome, index of the result's mailbox, UID there, rules.
+type Copy = (u32, u8, u32, u32, u16);
 
 /// What became of one copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +160,44 @@ impl Fates {
         self.near_twins = relations.twins.pairs.iter().map(|(a, b)| (text(a), text(b), joined)).collect();
     }
 
+    /// Whether these are the fates of exactly these copies of *before*.
+    pub(crate) fn knows_before(&self, copies: &HashSet<(i64, u32)>) -> bool {
+        let known = self.before.iter().flat_map(|f| f.copies.iter().map(|c| (f.mailbox, c.0)));
+        let count = self.before.iter().map(|f| f.copies.len()).sum::<usize>();
+        count == copies.len() && known.into_iter().all(|at| copies.contains(&at))
+    }
+
+    /// The fates of two applies of one account, the second upon the first's result.
+    pub(crate) fn followed_by(self, second: Fates) -> Fates {
+        let place = |fates: &Fates, copy: &Copy| fates.mailboxes.get(copy.2 as usize).map(|m| (m.id, copy.3));
+        let then = Self::by_copy(&second.after);
+        let mut after = self.after.clone();
+        for copy in after.iter_mut().flat_map(|f| &mut f.copies).filter(|c| c.1 < 2) {
+            let Some(fate) = place(&self, copy).and_then(|at| then.get(&at)) else { continue };
+            let kind = if copy.1 == 0 { fate.outcome as u8 } else { (fate.outcome as u8).max(1) };
+            let (mailbox, uid) = fate.target.map_or((0, 0), |(index, uid)| (index as u32, uid));
+            *copy = (copy.0, kind, mailbox, uid, copy.4 | fate.rules.bits());
+        }
+        // A copy that the first apply brought is found in the live account by the second, and is its own survivor.
+        let first: HashMap<_, _> = self
+            .before
+            .iter()
+            .flat_map(|f| f.copies.iter().map(|c| ((f.mailbox, c.0), (c, place(&self, c)))))
+            .collect();
+        let mut before = second.before.clone();
+        for fates in &mut before {
+            for copy in &mut fates.copies {
+                let Some((was, at)) = first.get(&(fates.mailbox, copy.0)) else { continue };
+                if was.1 == 0 && copy.1 == 1 && at.is_some() && *at == place(&second, copy) {
+                    (copy.1, copy.4) = (0, was.4);
+                }
+            }
+        }
+        let mut findings = self.findings;
+        findings.extend(second.findings.iter().cloned());
+        Fates { before, after, findings, ..second }
+    }
+
     /// Fates by mailbox number and UID.
     pub(crate) fn by_copy(fates: &[CopyFates]) -> HashMap<(i64, u32), CopyFate> {
         let each = |f: &CopyFates| {
@@ -191,7 +236,7 @@ fn copy_fates(plan: &AccountPlan, loaded: &Loaded, fates: &[Vec<Fate>]) -> Vec<C
     each.collect()
 }
 
-fn copy_fate(plan: &AccountPlan, uid: u32, fate: &Fate) -> (u32, u8, u32, u32, u16) {
+fn copy_fate(plan: &AccountPlan, uid: u32, fate: &Fate) -> Copy {
     let kind = match fate.outcome {
         Outcome::Kept { .. } => 0,
         Outcome::SameAs { .. } => 1,

@@ -23,8 +23,8 @@ mod store_source;
 mod undo;
 mod verify;
 
-pub use apply::{Applied, apply};
-pub use integration::{IntegrationError, Policies, Step};
+pub use apply::{Applied, apply, waiting};
+pub use integration::{IntegrationError, Policies, Proved, Step, proved};
 pub use mover::Mover;
 pub use platform::{Platform, PlatformError};
 pub use progress::{Progress, Silent};

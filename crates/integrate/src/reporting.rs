@@ -255,7 +255,8 @@ fn facts(evidence: &Evidence) -> Vec<report::Evidence> {
         parsed.map(|t| Value::Time(t.as_second()))
     };
     let list = |t: &[String]| Some(t.join(", ")).filter(|t| !t.is_empty()).map(Value::Text);
-    let each: [(Fact, &dyn Fn(&Side) -> Option<Value>); 8] = [
+    type Of<'a> = &'a dyn Fn(&Side) -> Option<Value>;
+    let each: [(Fact, Of<'_>); 8] = [
         (Fact::DisplayName, &|s| text(&s.name)),
         (Fact::Targets, &|s| list(&s.targets)),
         (Fact::Messages, &|s| s.messages.map(Value::Count)),

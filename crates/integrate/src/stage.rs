@@ -87,6 +87,11 @@ pub struct Staged {
 }
 
 impl Staged {
+    /// Whether anything of the source was new: files, or places of files.
+    pub fn changed(&self) -> bool {
+        self.staged > 0 || self.moved > 0 || self.attributed > 0 || self.unattributed > 0
+    }
+
     /// Adds what another staging came to.
     pub(crate) fn add(&mut self, other: &Staged) {
         self.maildrops += other.maildrops;

@@ -4,8 +4,8 @@
 //! by the same rules), applied at once, and closed. So there is one way for mail to come in from elsewhere.
 
 use crate::accounts;
-use crate::apply::{addresses, apply};
-use crate::integration::{IntegrationError, Lineages, Policies, Step, find_or_add};
+use crate::apply::{Applied, addresses, apply};
+use crate::integration::{IntegrationError, Lineages, Policies, Step, find_or_add, proved, set_proved};
 use crate::journal::{Fates, Progressed};
 use crate::load::Loaded;
 use crate::plan::{Outcome, Policy, plan};
@@ -19,6 +19,7 @@ use directory::{IntegrationId, LineageRole};
 use message::Address;
 use serde::Serialize;
 use source::Source;
+use std::collections::HashSet;
 use store::{LIVE, LineageId, StoreError, View};
 
 /// What an import came to.
@@ -29,7 +30,7 @@ pub struct Imported {
     /// What was staged.
     pub staged: Staged,
     /// What was made of it.
-    pub applied: crate::Applied,
+    pub applied: Applied,
 }
 
 /// A source and where it is named.
@@ -50,12 +51,18 @@ pub fn import(platform: &Platform, from: &Named<'_>, progress: &dyn Progress) ->
     let policies = Policies { plan: Policy { fresh_uidvalidity: now_u32(), ..Policy::default() }, mark_before: false };
     let id = find_or_add(platform, "import", from.path, None, LineageRole::Import, &policies)?;
     let lineages = Lineages::of(platform, id)?;
-    lineages.set_step(platform, Step::Staging)?;
+    if lineages.step != Step::Imported {
+        lineages.set_step(platform, Step::Staging)?;
+    }
     progress.begin("stage");
     let staged = stage(platform, from.source, lineages.before, progress)?;
     progress.end();
+    let (waiting, already) = crate::apply::pending(platform, &lineages, &Selection::default())?;
+    if lineages.step == Step::Imported && !staged.changed() && waiting == 0 {
+        return Ok(Imported { id, staged, applied: Applied { already, ..Applied::default() } });
+    }
     lineages.set_step(platform, Step::Staged)?;
-    // Importing again must look at every account again.
+    // What is new in the source may be anywhere: every account is looked at again.
     for cell in platform.store.cells() {
         cell.write(|tx| tx.forget_journal(id.get()))?;
     }
@@ -100,8 +107,44 @@ pub fn stage_integration(
     progress.end();
     if matches!(lineages.step, Step::Staging | Step::Staged) {
         lineages.set_step(platform, Step::Staged)?;
+    } else if staged.changed() {
+        mark_grown(platform, &lineages)?;
     }
     Ok((id, staged))
+}
+
+/// Marks applied accounts of which more was staged since: they wait to be applied again.
+fn mark_grown(platform: &Platform, lineages: &Lineages) -> Result<(), IntegrationError> {
+    let id = lineages.row.id.get();
+    set_proved(platform, lineages.row.id, None)?;
+    for cell in platform.store.cells() {
+        for (key, state) in cell.read(|view| view.journal_states(id))? {
+            let Ok(address) = Address::new(&key) else { continue };
+            if Progressed::from_word(&state) != Some(Progressed::Applied) {
+                continue;
+            }
+            cell.write(|tx| {
+                let shadow = tx.account(LineageId(lineages.before.get()), &address)?;
+                let mut copies = HashSet::new();
+                if let Some(shadow) = shadow {
+                    for mailbox in tx.mailboxes(shadow.id)? {
+                        tx.for_each_message(shadow.id, mailbox.id, |message, _| {
+                            copies.insert((mailbox.id.0, message.uid));
+                            Ok(())
+                        })?;
+                    }
+                }
+                let Some(mut journal) = tx.journal(id, &address)? else { return Ok(()) };
+                let fates = journal.fates.as_deref().map(Fates::unpack).transpose()?.unwrap_or_default();
+                if !fates.knows_before(&copies) {
+                    journal.state = Progressed::Grown.as_str().to_owned();
+                    tx.put_journal(id, &address, &journal)?;
+                }
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Changes how an integration decides. What is applied stays as it is until it is undone.
@@ -392,6 +435,10 @@ pub fn confirm(platform: &Platform, id: IntegrationId) -> Result<(), Integration
     }
     // Without the proof on disk nobody could ever show what became of what is about to go.
     crate::verify::ledger_file(platform, id)?;
+    if lineages.step == Step::Applied && proved(platform, id)?.is_none() {
+        let text = format!("integration {} has changed since it was verified: run `integrate verify` first", id.get());
+        return Err(IntegrationError::Order(text));
+    }
     let mut sealed = 0;
     for cell in platform.store.cells() {
         let states = cell.read(|view| view.journal_states(id.get()))?;

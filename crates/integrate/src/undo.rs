@@ -9,7 +9,7 @@ use crate::load::Loaded;
 use crate::plan::{AccountPlan, Outcome};
 use message::{Digest, Flags, Keyword, MailboxName, SpecialUse};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use store::{Account, BlobId, Mailbox, Message, StoreError, Traits, Tx};
 
 /// What an apply did to an account, as far as it must be known to take it back.
@@ -127,6 +127,40 @@ impl UndoRecord {
             }
         }
         record
+    }
+
+    /// What two applies did, the second upon the first's result.
+    pub(crate) fn followed_by(mut self, second: UndoRecord) -> UndoRecord {
+        let was_added: HashSet<(i64, u32)> =
+            self.added.iter().flat_map(|(id, uids)| uids.iter().map(|uid| (*id, *uid))).collect();
+        let added = |at: (i64, u32)| was_added.contains(&at);
+        self.created.extend(second.created);
+        for (id, was, became) in second.resettled {
+            match self.resettled.iter_mut().find(|r| r.0 == id) {
+                Some(first) => first.2 = became,
+                None => self.resettled.push((id, was, became)),
+            }
+        }
+        let mut changed: BTreeMap<(i64, u32), (RowState, RowState)> =
+            self.changed.drain(..).map(|(id, uid, was, became)| ((id, uid), (was, became))).collect();
+        for (id, uid, was, became) in second.changed {
+            match changed.get_mut(&(id, uid)) {
+                Some(first) => first.1 = became,
+                None if added((id, uid)) => {}
+                None => _ = changed.insert((id, uid), (was, became)),
+            }
+        }
+        for (id, uidvalidity, uid, was) in second.removed {
+            let first = changed.remove(&(id, uid)).map_or(was, |c| c.0);
+            if !added((id, uid)) {
+                self.removed.push((id, uidvalidity, uid, first));
+            }
+        }
+        self.changed = changed.into_iter().map(|((id, uid), (was, became))| (id, uid, was, became)).collect();
+        for (id, uids) in second.added {
+            self.added.entry(id).or_default().extend(uids);
+        }
+        self
     }
 
     /// Takes the apply back. Gives whether the live account is still there.

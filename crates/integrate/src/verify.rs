@@ -10,7 +10,7 @@ mod account;
 mod names;
 mod reading;
 
-use crate::integration::{IntegrationError, Lineages, Step, io};
+use crate::integration::{IntegrationError, Lineages, Proved, Step, io, set_proved};
 use crate::ledger::{Format, Head, Header, HeaderSource, LedgerWriter, LineageRole, SigningKey};
 use crate::platform::Platform;
 use crate::progress::Progress;
@@ -94,8 +94,9 @@ pub fn verify(
     progress: &dyn Progress,
 ) -> Result<Verified, IntegrationError> {
     let lineages = Lineages::of(platform, id)?;
-    if !matches!(lineages.step, Step::Applied | Step::Imported) {
-        let text = format!("integration {} is not applied: apply it first, then verify", id.get());
+    let waiting = crate::apply::pending(platform, &lineages, selection)?.0;
+    if waiting > 0 || !matches!(lineages.step, Step::Applying | Step::Applied | Step::Imported) {
+        let text = format!("integration {}: {waiting} accounts are not applied; apply them first, then verify", id.get());
         return Err(IntegrationError::Order(text));
     }
     let histories = Histories::open(platform, &lineages)?;
@@ -120,7 +121,13 @@ pub fn verify(
     run.window(window, output.as_mut())?;
     let mut verified = run.verified;
     if let Some(output) = output {
-        verified.ledger = Some(output.finish(platform, &files)?);
+        let head = output.finish(platform, &files)?;
+        let problems = verified.problems.len() as u64;
+        let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let at = at.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
+        set_proved(platform, id, Some(&Proved { at, rows: head.rows, head: head.head.to_string(), totals: verified.totals, problems }))?;
+        verified.ledger = Some(head);
+        crate::steps::snapshots(platform)?;
     }
     Ok(verified)
 }

@@ -475,22 +475,20 @@ fn an_interrupted_run_stores_no_message_twice() {
     let ops = whole.op_count();
     let (records, messages) = stored(whole.root());
     assert_eq!((records, messages), (25, 25));
-    for n in 1..12 {
-        let cut = ops * n / 12;
+    let mut interrupted = 0;
+    for n in 1..14 {
+        let cut = ops * n / 14;
         let (_home, disk) = empty(1);
         disk.stop_after(cut);
         if let Ok(platform) = Platform::open(disk.root(), options(&disk)) {
-            assert!(integrate(&platform, incident.path()).is_err(), "cut {cut}");
+            interrupted += usize::from(integrate(&platform, incident.path()).is_err());
         }
         let image = disk.crash(if n % 2 == 0 { Mode::DropAll } else { Mode::Some(cut) }).unwrap();
         let platform = open(&image);
         integrate(&platform, incident.path()).unwrap();
         assert_sound(&platform, &format!("cut {cut}"));
         drop(platform);
-        let (records, found) = stored(&image);
-        assert_eq!(found, messages, "cut {cut}");
-        // Of the batch that was being written, what arrived on the disk and was not acknowledged may be there twice.
-        assert!(records <= messages + 25, "cut {cut}: {records}");
-        println!("cut {cut}: {records}");
+        assert_eq!(stored(&image), (messages, messages), "cut {cut}");
     }
+    assert!(interrupted > 8, "{interrupted} of 13 runs were interrupted");
 }

@@ -172,7 +172,7 @@ impl Tree {
 
     /// Makes everything durable, and only then takes the marker away.
     fn finish(self) -> Result<()> {
-        self.root.sync_file_system()?;
+        let t = std::time::Instant::now(); self.root.sync_file_system()?; eprintln!("sync {:?}", t.elapsed());
         self.root.remove(MARKER)?;
         self.root.sync()
     }
@@ -224,7 +224,7 @@ impl Run<'_> {
             drop(queue);
             let walked = self.walk(tree, &jobs);
             drop(jobs);
-            (walked, pool.into_iter().fold(false, |any, worker| worker.join().is_err() || any))
+            (walked, pool.into_iter().filter_map(|worker| worker.join().err()).count() > 0)
         });
         if panicked {
             return Err(ExportError::Worker);

@@ -667,7 +667,10 @@ impl Judge<'_, '_> {
             return Err("its INTERNALDATE is later than it was".into());
         }
         let alone = !self.work.existed && item.role == LineageRole::Before && self.work.state.is_some();
-        let same_uid = listed.uid.is_none_or(|uid| uid == message.uid || item.uidvalidity != mailbox.uidvalidity);
+        // One that a message whose file is gone had before cannot name this one too (G11).
+        let taken = item.staged.as_ref().is_some_and(|s| s.0.traits.contains(Traits::UID_MADE_UP));
+        let listed_uid = listed.uid.filter(|_| !taken);
+        let same_uid = listed_uid.is_none_or(|uid| uid == message.uid || item.uidvalidity != mailbox.uidvalidity);
         let orphan = self.run.histories.all[item.history].orphans.contains_key(&listed.locator);
         if alone && !orphan {
             let same = (message.flags, message.internal_date) == (listed.flags, listed.internal_date);

@@ -32,7 +32,8 @@ pub fn folder(directory: &Path) -> Vec<Served> {
         let Ok(uid) = head.split(' ').next().unwrap().parse() else { continue };
         let file = files.iter().find(|file| {
             let name = file.file_name().unwrap().to_string_lossy().into_owned();
-            name.split(":2,").next() == Some(base)
+            // A list may name files with the flags that they had.
+            name.split(":2,").next() == base.split(":2,").next()
         });
         if let Some(bytes) = file.and_then(|file| std::fs::read(file).ok()) {
             found.push(Served { uid, ident: ident(&bytes), digest: sha256(&crlf(&bytes)) });

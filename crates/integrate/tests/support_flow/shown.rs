@@ -150,6 +150,25 @@ pub struct Everything {
     pub forwards: Vec<(String, Vec<String>, bool)>,
 }
 
+impl Everything {
+    /// Fails at the first thing that differs, and names it.
+    pub fn must_be(&self, was: &Everything, when: &str) {
+        let addresses = |e: &Everything| e.mail.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(addresses(self), addresses(was), "{when}");
+        for (address, mailboxes) in &self.mail {
+            let names = |m: &[Shown]| m.iter().map(|m| m.name.clone()).collect::<Vec<_>>();
+            assert_eq!(names(mailboxes), names(&was.mail[address]), "{when}: {address}");
+            for (is, was) in mailboxes.iter().zip(&was.mail[address]) {
+                assert_eq!(is, was, "{when}: {address}");
+            }
+        }
+        assert_eq!(self.accounts, was.accounts, "{when}");
+        assert_eq!(self.aliases, was.aliases, "{when}");
+        assert_eq!(self.scripts, was.scripts, "{when}");
+        assert_eq!(self.forwards, was.forwards, "{when}");
+    }
+}
+
 pub fn everything(platform: &Platform) -> Everything {
     let directory = &platform.directory;
     let mail = addresses(platform).into_iter().map(|a| (a.clone(), account(platform, &a))).collect();

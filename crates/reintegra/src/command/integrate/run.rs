@@ -1,7 +1,7 @@
 //! `integrate run`: every step in one command, stopping before the first that changes accounts until somebody agrees.
 
 use super::stage::Sources;
-use super::{apply, plan, report, stage, verify};
+use super::{apply, plan, report, stage, verdict, verify};
 use crate::cli::RunArgs;
 use crate::command::import;
 use crate::command::init;
@@ -10,7 +10,9 @@ use crate::exit::Exit;
 use crate::figures::Things;
 use crate::session::Session;
 use anyhow::Context as _;
-use integrate::{Platform, Selection};
+use directory::IntegrationId;
+use integrate::report::Verdict;
+use integrate::{Platform, Proved, Selection};
 
 pub(super) fn run(args: &RunArgs, session: &mut Session) -> anyhow::Result<Exit> {
     // Before anything is made: a slip in a path leaves nothing behind.
@@ -27,6 +29,11 @@ pub(super) fn run(args: &RunArgs, session: &mut Session) -> anyhow::Result<Exit>
     let (id, _) = stage::stage(&platform, &sources, None, args.policy, session)?;
     // Another store stays locked while it is open here, and verify opens sources by itself.
     drop(sources);
+    if integrate::waiting(&platform, id)? == 0
+        && let Some(proved) = integrate::proved(&platform, id)?
+    {
+        return nothing_new(&platform, id, &proved, session);
+    }
     let planned = session.step("plan", |progress| integrate::plan_integration(&platform, id, None, progress));
     let planned = planned.context("the plan could not be made")?;
     plan::tell_sums(&planned.value, &planned.took, &mut session.output);
@@ -44,6 +51,24 @@ pub(super) fn run(args: &RunArgs, session: &mut Session) -> anyhow::Result<Exit>
     let page = written.context("the report could not be written; `integrate report` writes it")?.value;
     session.output.line(format_args!("report: {}", page.display()));
     Ok(exit)
+}
+
+/// Everything is applied, and verify has passed over it as it is.
+fn nothing_new(
+    platform: &Platform,
+    id: IntegrationId,
+    proved: &Proved,
+    session: &mut Session,
+) -> anyhow::Result<Exit> {
+    let all = Selection::default();
+    let waiting = verdict::waiting(platform, id, &all)?;
+    session.output.line(format_args!(
+        "nothing new since {} were verified; `integrate verify` reads everything again",
+        Things(proved.rows, "row")
+    ));
+    session.output.line(format_args!("  ledger: head {}", proved.head));
+    let judged = Verdict::judge(&proved.totals, proved.problems == 0);
+    Ok(verdict::tell(&format!("integration {id}"), &judged, waiting, &mut session.output))
 }
 
 fn open_or_make(session: &mut Session) -> anyhow::Result<Platform> {
