@@ -1,6 +1,6 @@
 //! The report of an integration, put together from its proof, the directory and its ledger.
 
-use crate::accounts::{self, AccountDetail, Evidence, Side};
+use crate::accounts::{self, AccountDetail, Evidence, SharedDetail, Side};
 use crate::integration::{IntegrationError, Lineages, Step, io};
 use crate::ledger::{self, Format, LineageRole, PublicKey};
 use crate::platform::Platform;
@@ -41,7 +41,10 @@ pub fn build_report(platform: &Platform, id: IntegrationId) -> Result<Report, In
     let mut open_of_domain: BTreeMap<String, u64> = BTreeMap::new();
     for conflict in report.conflicts.iter().filter(|c| c.state == report::ConflictState::Open) {
         *open.entry(conflict.address.clone()).or_default() += 1;
-        *open_of_domain.entry(conflict.domain.clone()).or_default() += 1;
+        // Who owns a domain is the operator's to decide, and asks nothing of its admin.
+        if conflict.kind != report::ConflictKind::DomainOwner {
+            *open_of_domain.entry(conflict.domain.clone()).or_default() += 1;
+        }
     }
     let mut domains: BTreeMap<String, DomainReport> = BTreeMap::new();
     let path = files.proof();
@@ -192,6 +195,13 @@ fn notices(platform: &Platform, lineages: &Lineages) -> Result<Vec<report::Notic
             Ok(())
         })?;
     }
+    platform.directory.for_each_account_apply(lineages.row.id, Some("shared"), |row| {
+        for notice in SharedDetail::of(&row)?.notices {
+            let detail = Some(format!("{}: {}", row.account_key, notice.text));
+            notices.push(report::Notice { kind: NoticeKind::Other, rule: notice.rule, count: None, detail });
+        }
+        Ok(())
+    })?;
     if more > 0 {
         let detail = Some("more findings of the same kinds".to_owned());
         notices.push(report::Notice { kind: NoticeKind::Other, rule: "9.4".into(), count: Some(more), detail });

@@ -96,7 +96,7 @@ pub fn verify(
     let lineages = Lineages::of(platform, id)?;
     let waiting = crate::apply::pending(platform, &lineages, selection)?.0;
     if waiting > 0 || !matches!(lineages.step, Step::Applying | Step::Applied | Step::Imported) {
-        let text = format!("integration {}: {waiting} accounts are not applied; apply them first, then verify", id.get());
+        let text = format!("integration {} is not applied ({waiting} accounts wait): apply it first, then verify", id.get());
         return Err(IntegrationError::Order(text));
     }
     let histories = Histories::open(platform, &lineages)?;

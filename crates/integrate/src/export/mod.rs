@@ -172,7 +172,7 @@ impl Tree {
 
     /// Makes everything durable, and only then takes the marker away.
     fn finish(self) -> Result<()> {
-        let t = std::time::Instant::now(); self.root.sync_file_system()?; eprintln!("sync {:?}", t.elapsed());
+        self.root.sync_file_system()?;
         self.root.remove(MARKER)?;
         self.root.sync()
     }
