@@ -147,10 +147,8 @@ fn applied_addresses(
     let id = lineages.row.id;
     let mut done = HashSet::new();
     for (key, state) in cell.read(|view| view.journal_states(id.get()))? {
-        let there = matches!(
-            Progressed::from_word(&state),
-            Some(Progressed::Applied | Progressed::Sealed | Progressed::Moved)
-        );
+        let there =
+            matches!(Progressed::from_word(&state), Some(Progressed::Applied | Progressed::Sealed | Progressed::Moved));
         if there && platform.directory.account_apply(id, &key)?.is_some_and(|row| row.state == "applied") {
             done.insert(key);
         }
@@ -254,26 +252,27 @@ impl CellRun<'_> {
         let (mut done, mut applied) = (Vec::new(), Applied::default());
         let mut failure = None;
         let mut messages = 0;
-        self.cell.write(|tx| {
-            while messages < BATCH_MESSAGES && done.len() < BATCH_ACCOUNTS {
-                let Some(address) = queue.pop() else { break };
-                let mut one = Applied::default();
-                match self.account(tx, &address, &mut one) {
-                    Ok((account, count)) => {
-                        messages += count;
-                        done.push(account);
+        self.cell
+            .write(|tx| {
+                while messages < BATCH_MESSAGES && done.len() < BATCH_ACCOUNTS {
+                    let Some(address) = queue.pop() else { break };
+                    let mut one = Applied::default();
+                    match self.account(tx, &address, &mut one) {
+                        Ok((account, count)) => {
+                            messages += count;
+                            done.push(account);
+                        }
+                        Err(IntegrationError::Store(error)) => return Err(error),
+                        Err(error) => {
+                            failure = Some(error);
+                            return Err(StoreError::Caller("the account could not be decided".into()));
+                        }
                     }
-                    Err(IntegrationError::Store(error)) => return Err(error),
-                    Err(error) => {
-                        failure = Some(error);
-                        return Err(StoreError::Caller("the account could not be decided".into()));
-                    }
+                    applied.add(&one);
                 }
-                applied.add(&one);
-            }
-            Ok(())
-        })
-        .map_err(|error| failure.take().unwrap_or(IntegrationError::Store(error)))?;
+                Ok(())
+            })
+            .map_err(|error| failure.take().unwrap_or(IntegrationError::Store(error)))?;
         self.progress.done(messages, 0);
         Ok((done, applied))
     }
@@ -344,7 +343,9 @@ pub(crate) fn flip_account(
     let mut undo = UndoRecord::of(&plan, &flipped, &after);
     let mut was = was.as_ref().map(pack_state);
     // Applied before, and its source has grown since: what is taken back one day is both.
-    if let Some(Journal { became: Some(first), fates: Some(first_fates), was: first_was, .. }) = tx.journal(id, address)? {
+    if let Some(Journal { became: Some(first), fates: Some(first_fates), was: first_was, .. }) =
+        tx.journal(id, address)?
+    {
         undo = UndoRecord::unpack(&first)?.followed_by(undo);
         fates = Fates::unpack(&first_fates)?.followed_by(fates);
         was = first_was;

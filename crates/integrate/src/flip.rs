@@ -133,9 +133,8 @@ impl Flip<'_> {
 
     fn row(&self, m: &MailboxPlan, p: &Placement, modseq: u64) -> (Message, Digest) {
         let (before, after) = (&self.before.lineage, &self.live.lineage);
-        let old = |side: &Loaded, copy: crate::plan::CopyId| {
-            side.rows[copy.mailbox as usize][copy.message as usize].clone()
-        };
+        let old =
+            |side: &Loaded, copy: crate::plan::CopyId| side.rows[copy.mailbox as usize][copy.message as usize].clone();
         let live = p.after.map(|copy| old(self.live, copy));
         let from_before = p.before.map(|copy| old(self.before, copy));
         let bytes = match p.bytes {

@@ -108,7 +108,8 @@ impl Lineages {
         let missing = || IntegrationError::Order(format!("there is no integration {}", id.get()));
         let row = platform.directory.integration(id)?.ok_or_else(missing)?;
         let step = Step::from_word(&row.state);
-        let step = step.ok_or_else(|| IntegrationError::Order(format!("integration {} has an unknown state", id.get())))?;
+        let step =
+            step.ok_or_else(|| IntegrationError::Order(format!("integration {} has an unknown state", id.get())))?;
         let policies = serde_json::from_str(&row.policy)
             .map_err(|e| IntegrationError::Order(format!("integration {} has an unknown policy: {e}", id.get())))?;
         let (mut before, mut base) = (None, None);

@@ -45,8 +45,7 @@ impl Progressed {
 
     /// The state of a word.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        let all =
-            [Progressed::Applied, Progressed::Grown, Progressed::Sealed, Progressed::Moved, Progressed::Undone];
+        let all = [Progressed::Applied, Progressed::Grown, Progressed::Sealed, Progressed::Moved, Progressed::Undone];
         all.into_iter().find(|p| p.as_str() == word)
     }
 }
@@ -266,7 +265,14 @@ fn in_words(plan: &AccountPlan, finding: &Finding) -> Option<(String, String)> {
         }
         Finding::UidlRenewed { placement, .. } => {
             let p = &plan.placements[*placement];
-            ("5.2", format!("UID {} of {:?} has a new POP3 UIDL: its own is another message's", p.uid, name(p.mailbox as usize)))
+            (
+                "5.2",
+                format!(
+                    "UID {} of {:?} has a new POP3 UIDL: its own is another message's",
+                    p.uid,
+                    name(p.mailbox as usize)
+                ),
+            )
         }
         Finding::DeletionsRefused { side } => {
             let side = if *side == Side::Before { "before" } else { "after" };
@@ -301,4 +307,3 @@ pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>, StoreError> {
 pub(crate) fn malformed() -> StoreError {
     StoreError::BadRow("an entry of the integration's journal is malformed".into())
 }
-

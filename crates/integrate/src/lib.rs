@@ -2,10 +2,10 @@
 
 pub mod accounts;
 mod apply;
+pub mod export;
 mod flip;
 mod integration;
 mod journal;
-pub mod export;
 pub mod ledger;
 mod load;
 mod mover;

@@ -12,9 +12,9 @@ mod maildrop;
 mod orphans;
 mod worker;
 
+pub(crate) use maildrop::GONE;
 pub(crate) use orphans::ORPHAN_UIDS;
 pub use orphans::{UNATTRIBUTED, recovered_name};
-pub(crate) use maildrop::GONE;
 pub(crate) use worker::nothing_in;
 
 use crate::platform::Platform;

@@ -96,7 +96,8 @@ pub fn verify(
     let lineages = Lineages::of(platform, id)?;
     let waiting = crate::apply::pending(platform, &lineages, selection)?.0;
     if waiting > 0 || !matches!(lineages.step, Step::Applying | Step::Applied | Step::Imported) {
-        let text = format!("integration {} is not applied ({waiting} accounts wait): apply it first, then verify", id.get());
+        let text =
+            format!("integration {} is not applied ({waiting} accounts wait): apply it first, then verify", id.get());
         return Err(IntegrationError::Order(text));
     }
     let histories = Histories::open(platform, &lineages)?;
@@ -125,7 +126,11 @@ pub fn verify(
         let problems = verified.problems.len() as u64;
         let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let at = at.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
-        set_proved(platform, id, Some(&Proved { at, rows: head.rows, head: head.head.to_string(), totals: verified.totals, problems }))?;
+        set_proved(
+            platform,
+            id,
+            Some(&Proved { at, rows: head.rows, head: head.head.to_string(), totals: verified.totals, problems }),
+        )?;
         verified.ledger = Some(head);
         crate::steps::snapshots(platform)?;
     }
@@ -313,7 +318,8 @@ impl Output {
         for history in &run.histories.all {
             let mut items = 0;
             for cell in platform.store.cells() {
-                items += cell.read(|view| view.count_items(history.lineage, crate::stage::StagedKind::Attributed as u8))?;
+                items +=
+                    cell.read(|view| view.count_items(history.lineage, crate::stage::StagedKind::Attributed as u8))?;
             }
             sources.push(HeaderSource { lineage: history.role, description: history.source.describe(), items });
         }
@@ -381,4 +387,3 @@ pub(crate) fn ledger_file(platform: &Platform, id: IntegrationId) -> Result<File
         Err(e) => Err(io(&path)(e)),
     }
 }
-

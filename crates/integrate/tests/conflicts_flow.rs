@@ -108,7 +108,8 @@ fn rule_8_1_the_alias_comes_back_and_the_mail_goes_into_a_mailbox_of_its_target(
     assert_eq!(flow.state(MARIA), "closed");
     assert_eq!(signs_in(&flow.platform, MARIA, "maria-nueva"), Err(Refusal::Closed));
     let given = mailbox(&flow.platform, ANA, MARIA);
-    let digests = |mailboxes: &[shown::Shown]| placed_digests(mailboxes).into_iter().map(|(_, d)| d).collect::<Vec<_>>();
+    let digests =
+        |mailboxes: &[shown::Shown]| placed_digests(mailboxes).into_iter().map(|(_, d)| d).collect::<Vec<_>>();
     assert_eq!(digests(&[given]), digests(&hers));
     assert_eq!(account(&flow.platform, MARIA), hers, "her account keeps its mail, closed");
     flow.holds();
@@ -283,7 +284,12 @@ fn rule_8_7_another_person_gets_another_address_and_keeps_every_uid() {
     assert_eq!(placed_digests(&restored), placed_digests(&his));
     for mailbox in his.iter().filter(|m| m.uidvalidity.is_some()) {
         let there = restored.iter().find(|m| m.name == mailbox.name).unwrap();
-        assert_eq!((there.uidvalidity, there.subscribed), (mailbox.uidvalidity, mailbox.subscribed), "{}", mailbox.name);
+        assert_eq!(
+            (there.uidvalidity, there.subscribed),
+            (mailbox.uidvalidity, mailbox.subscribed),
+            "{}",
+            mailbox.name
+        );
         assert_eq!(there.messages, mailbox.messages, "{}: UIDs, flags, dates, UIDLs", mailbox.name);
         assert!(there.uidnext >= mailbox.uidnext);
     }

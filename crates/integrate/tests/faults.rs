@@ -109,7 +109,9 @@ fn stored(dir: &Path) -> (usize, usize) {
     for segment in std::fs::read_dir(dir.join("cells/00/segments")).unwrap() {
         let bytes = std::fs::read(segment.unwrap().path()).unwrap();
         for position in (64..bytes.len()).step_by(8) {
-            let Some(head) = bytes.get(position..position + 80).filter(|h| h.starts_with(b"RTG1\x01")) else { continue };
+            let Some(head) = bytes.get(position..position + 80).filter(|h| h.starts_with(b"RTG1\x01")) else {
+                continue;
+            };
             if head[5] != 0 {
                 records += 1;
                 digests.insert(head[40..72].to_vec());
@@ -126,7 +128,8 @@ fn a_file_that_disappears_while_it_is_staged_is_a_row_and_stops_nothing() {
     let platform = incident.platform(&home);
     let all = message_files(&incident.before());
     let lost = all.clone();
-    let source = Restless::new(&incident.before(), 0, move || lost.iter().for_each(|f| std::fs::remove_file(f).unwrap()));
+    let source =
+        Restless::new(&incident.before(), 0, move || lost.iter().for_each(|f| std::fs::remove_file(f).unwrap()));
     let (id, staged) = stage_from(&platform, &incident.before(), &source).unwrap();
     let gone = staged.unreadable.get("it disappeared after it was listed").copied().unwrap_or(0);
     assert!(gone > 0, "{staged:?}");

@@ -266,7 +266,8 @@ fn damage_is_accounted_for(truth: &Truth, platform: &Platform, whole: &Whole) {
             }
             other => panic!("the truth has damage {other}"),
         }
-        if let Some(outcome) = by_path.get(&path).filter(|row| row["outcome"] == "kept" || row["outcome"] == "same_as") {
+        if let Some(outcome) = by_path.get(&path).filter(|row| row["outcome"] == "kept" || row["outcome"] == "same_as")
+        {
             assert_eq!(outcome["verified"], true, "{kind} {place}");
             assert!(outcome["target"].is_object(), "{kind} {place}");
         }

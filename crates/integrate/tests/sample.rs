@@ -20,6 +20,35 @@ fn it_comes_out_as_expected_in_four_cells() {
     comes_out_as_expected(4);
 }
 
+/// File names, subjects, Message-IDs, display names, aliases and scripts are written by strangers.
+#[test]
+fn what_strangers_wrote_stays_text_in_the_page() {
+    const MARKUP: &str = "<script>alert(1)</script><img src=x onerror=alert(2)>";
+    let bench = Bench::of_sample();
+    let home = bench.before().join("mail/panaderia.example/carmen/Maildir");
+    let in_a_name = MARKUP.replace('/', "");
+    std::fs::write(home.join(format!("cur/1700000000.{in_a_name}:2,S")), b"").unwrap();
+    for (n, text) in ["one", "two"].iter().enumerate() {
+        let mail = format!("Message-ID: <{MARKUP}@x>\nSubject: {MARKUP}\nFrom: {MARKUP} <a@example.org>\n\n{text}\n");
+        std::fs::write(home.join(format!("cur/170000001{n}.M{n}P1.viejo:2,S")), mail).unwrap();
+    }
+    std::fs::create_dir_all(home.join(format!(".{in_a_name}/cur"))).unwrap();
+    std::fs::write(bench.before().join("mail/panaderia.example/ana/sieve/filtros.sieve"), format!("# {MARKUP}\n"))
+        .unwrap();
+    std::fs::write(bench.before().join("mail/panaderia.example/ana/.dovecot.sieve"), format!("# {MARKUP}\n")).unwrap();
+    let platform = bench.init(1);
+    let whole = bench.integrate(&platform);
+    let report = integrate::build_report(&platform, whole.id).unwrap();
+    let pages = [Some(report::html::render(&report)), report::html::render_domain(&report, "panaderia.example")];
+    for page in pages.into_iter().flatten() {
+        assert!(!page.contains("<script") && !page.contains("<img"), "{MARKUP} is markup");
+        assert!(page.contains("&#60;script") || page.contains("&lt;script"), "{MARKUP} is not quoted at all");
+    }
+    assert!(report.same_message_id.iter().any(|pair| pair.subject.as_deref() == Some(MARKUP)));
+    ledger::rows(&platform, whole.id);
+    check(&platform);
+}
+
 fn comes_out_as_expected(cells: u32) {
     let bench = Bench::of_sample();
     let platform = bench.init(cells);
@@ -158,10 +187,8 @@ fn decisions_are(expected: &Expected, report: &Report) {
         ConflictKind::Sieve => "8.8",
         other => panic!("the sample has no conflict {other:?}"),
     };
-    let mut found: Vec<(String, String, String)> = report
-        .open_decisions()
-        .map(|c| (rule(c.kind).to_owned(), c.domain.clone(), c.address.clone()))
-        .collect();
+    let mut found: Vec<(String, String, String)> =
+        report.open_decisions().map(|c| (rule(c.kind).to_owned(), c.domain.clone(), c.address.clone())).collect();
     found.sort();
     let mut want: Vec<(String, String, String)> =
         expected.conflicts.iter().map(|c| (c.rule.clone(), c.domain.clone(), c.address.clone())).collect();
@@ -249,7 +276,8 @@ fn the_ledger_accounts_for_every_file(
     let facts = report.ledger.as_ref().unwrap();
     assert_eq!((facts.rows, facts.head.clone()), (checked.rows, checked.head.to_string()));
     // RULES.md 3.4: who moved it since, and where it was, is told by its row.
-    let want = expected.accounts.iter().flat_map(|a| &a.mailboxes).flat_map(|m| m.messages.iter().map(move |one| (m, one)));
+    let want =
+        expected.accounts.iter().flat_map(|a| &a.mailboxes).flat_map(|m| m.messages.iter().map(move |one| (m, one)));
     for (mailbox, message) in want.filter(|(_, message)| message.moved_from.is_some()) {
         let was_in = message.moved_from.as_deref().filter(|was| *was != "lost+found").unwrap_or("Recuperados");
         let is_told = |row: &&serde_json::Value| {

@@ -83,7 +83,9 @@ fn text_of(text: u8) -> Vec<u8> {
 }
 
 fn one(uid: u32, text: u8, flags: u8) -> Mail {
-    Mail::new(uid, text_of(text)).flags(["", "S", "FS", "RS"][usize::from(flags)]).date(1_400_000_000 + i64::from(text) * 100)
+    Mail::new(uid, text_of(text))
+        .flags(["", "S", "FS", "RS"][usize::from(flags)])
+        .date(1_400_000_000 + i64::from(text) * 100)
 }
 
 fn digest(raw: &[u8]) -> Digest {

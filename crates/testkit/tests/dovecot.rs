@@ -33,7 +33,7 @@ fn dovecot_shows_mailboxes_messages_and_uidls() -> anyhow::Result<()> {
     let maildrop = dovecot.maildrop(ANA, "whatever")?;
     let uidls: Vec<&str> = maildrop.iter().map(|entry| entry.uidl.as_str()).collect();
     assert_eq!(uidls, ["000000076553f101", "0000000c6553f101"]);
-    assert_eq!(maildrop[0].size_bytes, 24);
+    assert_eq!((maildrop[0].size_bytes, &maildrop[0].body), (24, &old.body));
     Ok(())
 }
 

@@ -294,7 +294,10 @@ mod tests {
         assert_eq!(line(&plain, false), ("Ana@x.es:{SSHA}abc=::::::".into(), vec![]));
         assert_eq!(line(&plain, true).0, "Ana@x.es:{SSHA}abc=::::::nologin");
         let quota = Account { quota_bytes: Some(100 * MIB), name: Some("Ana Ñ".into()), ..account("x") };
-        assert_eq!(line(&quota, true), ("Ana@x.es:x:::Ana Ñ:::userdb_quota_rule=*:storage=100M nologin".into(), vec![]));
+        assert_eq!(
+            line(&quota, true),
+            ("Ana@x.es:x:::Ana Ñ:::userdb_quota_rule=*:storage=100M nologin".into(), vec![])
+        );
         let odd = Account { quota_bytes: Some(MIB + 1), password_hash: None, ..account("") };
         assert_eq!(line(&odd, false), ("Ana@x.es:::::::userdb_quota_rule=*:bytes=1048577".into(), vec![]));
     }

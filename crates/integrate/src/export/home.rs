@@ -234,8 +234,11 @@ fn guid(account: &Account, mailbox: &Mailbox, uidvalidity: u32) -> String {
 
 /// What is said of keywords without a letter.
 fn left_out(keywords: &[(Keyword, u64)]) -> String {
-    let list: Vec<String> = keywords.iter().map(|(keyword, count)| format!("{keyword} ({count} messages)")).collect();
-    format!("a mailbox has letters for 26 keywords; these, used least, are left out: {}", list.join(", "))
+    let list: Vec<String> = keywords.iter().map(|(keyword, count)| format!("{keyword} ({count})")).collect();
+    format!(
+        "a mailbox has letters for 26 keywords; these, used least, are left out (from so many messages): {}",
+        list.join(", ")
+    )
 }
 
 #[cfg(test)]

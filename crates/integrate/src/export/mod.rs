@@ -41,6 +41,9 @@ pub const MARKER: &str = "NOT-FINISHED";
 
 const MARKER_TEXT: &str = "This export was not finished: mail is missing. Remove the directory and export again.\n";
 
+/// More workers would only wait for the disk.
+const MAX_WORKERS: usize = 16;
+
 /// Chunks that wait for each worker: enough that none ever does.
 const CHUNKS_WAITING: usize = 2;
 
@@ -202,7 +205,7 @@ impl Run<'_> {
         for cell in self.platform.store.cells() {
             reading(cell, |view| {
                 for account in view.accounts(LIVE)? {
-                    if Address::new(&account.address).is_ok_and(|address| self.selection.has(&address)) {
+                    if self.selection.has(&address_of(&account)?) {
                         let (messages, bytes) = view.usage(account.id)?;
                         self.progress.found(messages, bytes);
                     }
@@ -215,7 +218,7 @@ impl Run<'_> {
 
     /// Writes everything but what the caller sets aside.
     fn write(&self, tree: &Tree) -> Result<()> {
-        let workers = std::thread::available_parallelism().map_or(2, |n| n.get());
+        let workers = std::thread::available_parallelism().map_or(2, |n| n.get()).min(MAX_WORKERS);
         let (jobs, queue) = sync_channel::<Chunk>(workers * CHUNKS_WAITING);
         let queue: Queue = Arc::new(Mutex::new(queue));
         let (walked, panicked) = std::thread::scope(|scope| {
@@ -285,7 +288,8 @@ impl Run<'_> {
     fn mail_without_account(&self, aside: &Dir, jobs: &SyncSender<Chunk>) -> Result<()> {
         for cell in self.platform.store.cells() {
             let accounts = reading(cell, |view| Ok(view.accounts(LIVE)?))?;
-            for address in accounts.iter().filter_map(|account| Address::new(&account.address).ok()) {
+            for account in &accounts {
+                let address = address_of(account)?;
                 if !self.selection.has(&address) || self.platform.directory.account(&address)?.is_some() {
                     continue;
                 }
@@ -320,6 +324,10 @@ impl Run<'_> {
     fn told(&self) -> MutexGuard<'_, Told> {
         lock(&self.told)
     }
+}
+
+fn address_of(account: &store::Account) -> Result<Address> {
+    Ok(Address::new(&account.address).map_err(|error| StoreError::BadRow(error.to_string()))?)
 }
 
 /// Reads a cell with a body that can also fail otherwise than the store does.

@@ -1,8 +1,8 @@
 //! What belongs to no account: kept for the operator, under `OUT/quarantine/`.
 
+use super::Result;
 use super::chunk::as_file;
 use super::disk::{Dir, component};
-use super::Result;
 use rustix::io::Errno;
 use std::io::Write;
 

@@ -317,12 +317,7 @@ fn free_uid(taken: &mut HashSet<(MailboxId, u32)>, mailbox: MailboxId, number: i
 }
 
 impl Known {
-    fn load(
-        view: &View<'_>,
-        lineage: store::LineageId,
-        address: &Address,
-        place: &[u8],
-    ) -> Result<Known, StoreError> {
+    fn load(view: &View<'_>, lineage: store::LineageId, address: &Address, place: &[u8]) -> Result<Known, StoreError> {
         let (mailboxes, items, detached, rows) = Default::default();
         let mut known = Known { account: None, mailboxes, items, detached, rows, next_number: 1 };
         let Some(account) = view.account(lineage, address)? else { return Ok(known) };

@@ -187,8 +187,7 @@ pub(super) fn stage(
     let mut pending = Pending::default();
     let mut position = 0;
     for mailbox in &scan.mailboxes {
-        let fresh: Vec<&source::Item> =
-            mailbox.items.iter().filter(|i| !register.has(i)).collect();
+        let fresh: Vec<&source::Item> = mailbox.items.iter().filter(|i| !register.has(i)).collect();
         let whole = folder_owner(run, owners, &fresh, &mut buffers)?;
         for item in &mailbox.items {
             position += 1;

@@ -49,12 +49,18 @@ struct WorkItem {
     /// What the source's own listing says of it now.
     listed: Option<source::Item>,
     end: End,
+    /// The live message that an import made of it, when the integration found it.
+    live: Option<At>,
 }
 
 /// Where a copy ended, by the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    Result { at: At, kept: bool, rules: Rules },
+    Result {
+        at: At,
+        kept: bool,
+        rules: Rules,
+    },
     Deleted(Rules),
     /// Its owner expunged it between the import and the integration.
     ExpungedEarlier,
@@ -219,6 +225,7 @@ impl<'a> AccountWork<'a> {
                 history: index,
                 role: history.role,
                 end: there.as_ref().map_or(End::NoMessage, |(at, _)| ends.of(*at)),
+                live: there.as_ref().and_then(|(at, _)| ends.live(*at)),
                 staged: there.map(|(_, s)| (s.0.clone(), s.1)),
                 item,
                 mailbox,
@@ -317,6 +324,15 @@ impl<'f> Ends<'f> {
             Some(fate) => end(fate, boxes),
             None if *integrated => End::ExpungedEarlier,
             None => first,
+        }
+    }
+
+    /// What an import made of it.
+    fn live(&self, at: At) -> Option<At> {
+        self.second.as_ref()?;
+        match end(self.first.get(&at)?, &self.first_boxes) {
+            End::Result { at, .. } => Some(at),
+            _ => None,
         }
     }
 }
@@ -427,7 +443,9 @@ impl Judge<'_, '_> {
         self.count_result(&mut proof);
         self.compare_counts(&mut proof);
         self.totals(&mut proof);
-        if let Some(fates) = self.work.fates.as_ref().filter(|f| !f.same_message_id.is_empty() || !f.near_twins.is_empty()) {
+        if let Some(fates) =
+            self.work.fates.as_ref().filter(|f| !f.same_message_id.is_empty() || !f.near_twins.is_empty())
+        {
             let sides = pairs::Sides::of(self.work);
             proof.same_message_id = sides.pairs(fates.same_message_id.iter().map(|(a, b)| (a, b)))?;
             proof.near_twins = sides.pairs(fates.near_twins.iter().map(|(a, b, _)| (a, b)))?;
@@ -463,7 +481,8 @@ impl Judge<'_, '_> {
                 row.rules.push("9.1".into());
                 match seen {
                     Some(Ok(_)) => {
-                        row.reason = Some("it could not be read when it was staged, and can be now: stage again".into());
+                        row.reason =
+                            Some("it could not be read when it was staged, and can be now: stage again".into());
                         Err("an unreadable file can be read now; stage again".to_owned())
                     }
                     _ => Ok(()),
@@ -730,6 +749,8 @@ impl Judge<'_, '_> {
                 brought.insert(at);
             }
         }
+        // What was left out of the result has the row of the file that it came from, too.
+        let imported: HashSet<At> = work.items.iter().filter_map(|i| i.live).collect();
         let own_boxes: Vec<i64> = work.fates.iter().flat_map(|f| f.mailboxes.iter().map(|m| m.id)).collect();
         for (at, was) in &work.was {
             let end = match work.after_fates.get(at) {
@@ -748,7 +769,7 @@ impl Judge<'_, '_> {
                     copies.expunged.insert(at);
                 }
             }
-            if matches!(end, End::Result { at, .. } if brought.contains(&at)) {
+            if matches!(end, End::Result { at, .. } if brought.contains(&at)) || imported.contains(at) {
                 continue;
             }
             let row = self.live_row(*at, was, end, proof);
@@ -807,6 +828,10 @@ impl Judge<'_, '_> {
                     }
                     None => row.verified = Some(false),
                 }
+            }
+            End::Deleted(rules) => {
+                row.outcome = Outcome::Deleted;
+                row.rules = rules.numbers().map(str::to_owned).collect();
             }
             _ => row.outcome = Outcome::Deleted,
         }
@@ -899,7 +924,8 @@ impl Judge<'_, '_> {
         t.not_a_message = of_kind(StagedKind::NotAMessage);
         t.listed_no_file = of_kind(StagedKind::ListedNoFile);
         t.unfinished = of_kind(StagedKind::Unfinished);
-        let damaged = |i: &&WorkItem| i.role != LineageRole::Base && i.staged.as_ref().is_some_and(|s| s.0.traits.damaged());
+        let damaged =
+            |i: &&WorkItem| i.role != LineageRole::Base && i.staged.as_ref().is_some_and(|s| s.0.traits.damaged());
         t.damaged = work.items.iter().filter(damaged).count() as u64;
         let Some(address) = &work.address else { return };
         let fates = work.fates.as_ref();
@@ -926,7 +952,8 @@ impl Judge<'_, '_> {
     fn mailboxes(&self, paired: &HashSet<At>) -> Vec<MailboxReport> {
         let work = self.work;
         let Some(fates) = &work.fates else {
-            let count = |m: &Mailbox| work.live.rows.iter().filter(|r| work.live.mailboxes[r.0].id == m.id).count() as u64;
+            let count =
+                |m: &Mailbox| work.live.rows.iter().filter(|r| work.live.mailboxes[r.0].id == m.id).count() as u64;
             let row = |m: &Mailbox| MailboxReport {
                 name: m.name.to_string(),
                 name_before: None,

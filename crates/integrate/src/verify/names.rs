@@ -151,7 +151,12 @@ mod tests {
 
     fn both_agree(raw: &[u8]) -> Result<(), TestCaseError> {
         let seen = message::examine(&message::to_crlf(raw));
-        prop_assert_eq!(Room::default().names(raw), (seen.digest, seen.identity), "{:?}", raw.escape_ascii().to_string());
+        prop_assert_eq!(
+            Room::default().names(raw),
+            (seen.digest, seen.identity),
+            "{:?}",
+            raw.escape_ascii().to_string()
+        );
         Ok(())
     }
 

@@ -91,7 +91,14 @@ impl World {
     }
 
     /// Makes a mailbox, or gives the INBOX its numbers, and delivers into it.
-    pub(crate) fn mailbox(&self, address: &str, name: &str, uidvalidity: u32, uidnext: u32, mail: &[Mail]) -> MailboxId {
+    pub(crate) fn mailbox(
+        &self,
+        address: &str,
+        name: &str,
+        uidvalidity: u32,
+        uidnext: u32,
+        mail: &[Mail],
+    ) -> MailboxId {
         let address = Address::new(address).unwrap();
         let cell = self.platform.store.cell_of(&address);
         let new = NewMailbox {

@@ -4,6 +4,7 @@ use directory::ConflictState;
 use integrate::Platform;
 use message::Digest;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use store::{LIVE, uidl_by_rule};
 
 /// UIDVALIDITYs from here on were made from the clock of a run: the trees of these suites have lower ones.
@@ -134,8 +135,8 @@ fn directory(platform: &Platform) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     directory
         .for_each_account(|a| {
-            // A hash is never shown, and its digest tells as well whose it is.
-            let password = a.password_hash.map(|h| blake3::hash(h.expose().as_bytes()).to_hex()[..8].to_owned());
+            // A hash is never shown, and a number made of it tells as well whose it is.
+            let password = a.password_hash.map(|h| BuildHasherDefault::<DefaultHasher>::default().hash_one(h.expose()));
             lines.insert(format!(
                 "account {}: {:?}, {:?}, password {password:?}, quota {:?}, grace {}, restored {}, {:?}, {:?}",
                 a.address,
@@ -148,7 +149,10 @@ fn directory(platform: &Platform) -> BTreeSet<String> {
                 a.pop3_before,
             ));
             for script in directory.scripts(a.id)? {
-                lines.insert(format!("script {} {} active {}: {:?}", a.address, script.name, script.active, script.content));
+                lines.insert(format!(
+                    "script {} {} active {}: {:?}",
+                    a.address, script.name, script.active, script.content
+                ));
             }
             if let Some(forward) = directory.forward(a.id)? {
                 lines.insert(format!("forward {}: {forward:?}", a.address));

@@ -73,7 +73,7 @@ fn walk(directory: &Path, each: &mut dyn FnMut(&Path)) {
     }
 }
 
-/// The files of a server tree that need a row, relative to its root, as bytes.
+/// The files of a server tree that need a row (those that serve the format need none), relative to its root, as bytes.
 pub fn files_of_tree(root: &Path) -> Vec<Vec<u8>> {
     let mut files = Vec::new();
     let mut add = |path: &Path| files.push(path.strip_prefix(root).unwrap().as_os_str().as_encoded_bytes().to_vec());
@@ -84,7 +84,12 @@ pub fn files_of_tree(root: &Path) -> Vec<Vec<u8>> {
         }
     });
     if root.join("lost+found").exists() {
-        walk(&root.join("lost+found"), &mut add);
+        walk(&root.join("lost+found"), &mut |path| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            if name != "maildirfolder" && !name.starts_with("dovecot-") {
+                add(path);
+            }
+        });
     }
     files
 }

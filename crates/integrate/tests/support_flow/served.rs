@@ -5,8 +5,19 @@ use std::path::Path;
 
 /// Header fields that stores and clients write (`volatile_headers` of an incident's truth).
 const VOLATILE: [&str; 13] = [
-    "content-length", "lines", "status", "x-account-key", "x-imap", "x-imapbase", "x-keywords", "x-mozilla-keys",
-    "x-mozilla-status", "x-mozilla-status2", "x-status", "x-uid", "x-uidl",
+    "content-length",
+    "lines",
+    "status",
+    "x-account-key",
+    "x-imap",
+    "x-imapbase",
+    "x-keywords",
+    "x-mozilla-keys",
+    "x-mozilla-status",
+    "x-mozilla-status2",
+    "x-status",
+    "x-uid",
+    "x-uidl",
 ];
 
 /// A message with the UID that its list says.

@@ -24,6 +24,8 @@ pub struct ShownMessage {
     pub uid: u32,
     /// SHA-256 of its bytes with CRLF line ends: not the digest that the product computes.
     pub digest: String,
+    /// The same with 0x80 for every NUL, of which IMAP has none: what Dovecot sends.
+    pub imap_digest: String,
     pub size_bytes: u64,
     /// Maildir letters of the flags that IMAP writes with a backslash.
     pub flags: String,
@@ -68,9 +70,12 @@ pub fn lineage_account(platform: &Platform, lineage: LineageId, of: &str) -> Vec
                     let mut keywords: Vec<String> = row.keywords.iter().map(|k| k.as_str().to_owned()).collect();
                     keywords.extend(forwarded);
                     keywords.sort();
+                    let bytes = view.bytes(&blob)?;
+                    let in_imap: Vec<u8> = bytes.iter().map(|byte| if *byte == 0 { 0x80 } else { *byte }).collect();
                     messages.push(ShownMessage {
                         uid: row.uid,
-                        digest: sha256(&view.bytes(&blob)?),
+                        digest: sha256(&bytes),
+                        imap_digest: sha256(&in_imap),
                         size_bytes: blob.size_bytes,
                         flags: served,
                         keywords,

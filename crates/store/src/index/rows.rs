@@ -318,12 +318,18 @@ pub(crate) fn for_each_message(
 ) -> Result<()> {
     let sql = "SELECT m.uid, m.blob_id, m.flags, m.keywords, m.internal_date, m.save_date, m.modseq, m.uidl, m.traits, \
                b.blob_id, b.digest, b.identity, b.message_id, b.first_field, b.size_bytes, b.segment, b.position \
-               FROM message m JOIN blob b ON b.blob_id = m.blob_id \
+               FROM message m LEFT JOIN blob b ON b.blob_id = m.blob_id \
                WHERE m.account_id = ?1 AND m.mailbox_id = ?2 ORDER BY m.uid";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([account.0, mailbox.0])?;
     while let Some(row) = rows.next()? {
-        each(message_at(row)?, blob_at(row, 9)?)?;
+        let message = message_at(row)?;
+        // Passing it over would lose it without a word.
+        if row.get::<_, Option<i64>>(9)?.is_none() {
+            let at = format!("UID {} of mailbox {} of account {}", message.uid, mailbox.0, account.0);
+            return Err(bad(&format!("there are no bytes for {at}: `reintegra check` names all such, `rebuild` mends it")));
+        }
+        each(message, blob_at(row, 9)?)?;
     }
     Ok(())
 }

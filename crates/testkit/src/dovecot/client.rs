@@ -46,6 +46,8 @@ pub struct UidlEntry {
     pub uidl: String,
     /// Its size in bytes.
     pub size_bytes: u64,
+    /// Its bytes, as RETR gives them.
+    pub body: Vec<u8>,
 }
 
 /// Whether IMAP's LOGIN is answered with OK.
@@ -116,11 +118,30 @@ pub(super) fn maildrop(server: SocketAddr, login: &str, password: &str) -> anyho
     connection.get_mut().write_all(b"UIDL\r\n")?;
     ensure!(line(&mut connection)?.starts_with(b"+OK"), "POP3 UIDL");
     let uidls = numbered(&mut connection)?;
+    let mut bodies = Vec::new();
+    for number in 1..=uidls.len() {
+        connection.get_mut().write_all(format!("RETR {number}\r\n").as_bytes())?;
+        ensure!(line(&mut connection)?.starts_with(b"+OK"), "POP3 RETR {number}");
+        bodies.push(dotted(&mut connection)?);
+    }
     connection.get_mut().write_all(b"QUIT\r\n")?;
     line(&mut connection)?;
     ensure!(sizes.len() == uidls.len(), "LIST has {} lines, UIDL {}", sizes.len(), uidls.len());
-    let pairs = uidls.into_iter().zip(sizes);
-    pairs.map(|(uidl, size)| Ok(UidlEntry { uidl, size_bytes: size.parse()? })).collect()
+    let entries = uidls.into_iter().zip(sizes).zip(bodies);
+    entries.map(|((uidl, size), body)| Ok(UidlEntry { uidl, size_bytes: size.parse()?, body })).collect()
+}
+
+/// Reads a message up to the line of one dot; a line that begins with a dot has one more (RFC 1939 §3).
+fn dotted(connection: &mut BufReader<TcpStream>) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line = line(connection)?;
+        if line == b"." {
+            return Ok(body);
+        }
+        body.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+        body.extend_from_slice(b"\r\n");
+    }
 }
 
 /// Reads `1 x`, `2 y`, … to the line of one dot, and gives what stands behind the numbers.
