@@ -161,7 +161,7 @@ fn copy(
     blob: &Blob,
     uid: Option<u32>,
 ) -> Result<Delivery, StoreError> {
-    let bytes = from.read(|view| view.bytes(blob))?;
+    let bytes = from.bytes(blob)?;
     let seen = message::examine(&bytes);
     let known = to.knows(&seen.digest)?.is_some();
     Ok(Delivery {

@@ -67,7 +67,7 @@ fn set_aside(cell: &Cell, lineage: &Lineage, quarantine: &mut Quarantine<'_>) ->
             Ok(())
         })?;
         for (path, blob) in found {
-            quarantine.put(&path, &cell.read(|view| view.bytes(&blob))?)?;
+            quarantine.put(&path, &cell.bytes(&blob)?)?;
         }
     }
     Ok(())

@@ -187,8 +187,11 @@ fn another_store_as_the_history_of_before() {
     check(&platform);
 }
 
+/// Content, flags and date of a message.
+type Seen = (String, String, i64);
+
 /// Mailboxes that hold something, with contents, flags and dates.
-fn as_clients_see(mailboxes: &[Shown]) -> Vec<(String, Vec<(String, String, i64)>)> {
+fn as_clients_see(mailboxes: &[Shown]) -> Vec<(String, Vec<Seen>)> {
     let message = |m: &shown::ShownMessage| (m.digest.clone(), m.flags.clone(), m.internal_date);
     let each = mailboxes.iter().filter(|m| !m.messages.is_empty()).map(|m| {
         let mut messages: Vec<_> = m.messages.iter().map(message).collect();

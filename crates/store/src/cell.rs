@@ -326,6 +326,14 @@ impl Cell {
         sqlite::copy(&self.dir.join(INDEX), self.vfs.as_deref(), to)
     }
 
+    /// Reads a message's bytes in CRLF form without asking the index; they are checked against their digest.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the record is damaged; those of the disk.
+    pub fn bytes(&self, blob: &Blob) -> Result<Vec<u8>> {
+        self.segments.bytes(blob)
+    }
+
     /// What the cell knows of bytes with this digest: they need not be stored again.
     ///
     /// # Errors
@@ -1172,9 +1180,7 @@ impl View<'_> {
     /// # Errors
     /// [`StoreError::Corrupt`] when the record is damaged; those of the disk.
     pub fn bytes(&self, blob: &Blob) -> Result<Vec<u8>> {
-        let (head, raw) = self.segments.read(blob.place)?;
-        let why = record::RecordError::Content;
-        if head.digest == blob.digest { Ok(raw) } else { Err(StoreError::Corrupt { place: blob.place, why }) }
+        self.segments.bytes(blob)
     }
 
     /// An account with all that is in it.

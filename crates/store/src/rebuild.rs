@@ -40,9 +40,8 @@ impl Cell {
         let newest = snapshots(self.dir())?.first().map_or(0, |(number, _)| *number);
         let number = (newest + 1).max(now().max(0) as u64);
         let (temporary, path) = (dir.join("unfinished"), dir.join(format!("{number:012}.sqlite")));
-        if temporary.exists() {
-            std::fs::remove_file(&temporary).map_err(io(&temporary))?;
-        }
+        // Made here, emptied of what an earlier attempt left: SQLite would not say that a full disk is why it cannot.
+        std::fs::File::create(&temporary).map_err(io(&temporary))?;
         self.copy_index(&temporary)?;
         std::fs::File::open(&temporary).and_then(|f| f.sync_all()).map_err(io(&temporary))?;
         std::fs::rename(&temporary, &path).map_err(io(&path))?;

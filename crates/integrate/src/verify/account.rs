@@ -666,7 +666,7 @@ impl Judge<'_, '_> {
         if !damaged && !rules.contains(Rules::TWINS) {
             return Ok(false);
         }
-        let read = |blob: &Blob| self.work.cell.read(|view| view.bytes(blob));
+        let read = |blob: &Blob| self.work.cell.bytes(blob);
         let (one, other) = (read(staged)?, read(survivor)?);
         Ok(if damaged { message::is_beginning_of(&one, &other) } else { message::near_twins(&one, &other) })
     }

@@ -76,7 +76,7 @@ impl Buffers {
         blob: &Blob,
         known: Option<Identity>,
     ) -> Result<Result<Identity, String>, StoreError> {
-        match cell.read(|view| view.bytes(blob)) {
+        match cell.bytes(blob) {
             Ok(bytes) => Ok(Ok(known.unwrap_or_else(|| self.room.identity(&bytes)))),
             Err(error @ StoreError::Corrupt { .. }) => Ok(Err(error.to_string())),
             Err(other) => Err(other),

@@ -11,7 +11,7 @@
 use super::record::{Codec, HEAD_LEN, Head, Kind, Payload, RecordError, SEGMENT_HEAD_LEN, SegmentHead, encode_record};
 use crate::disk::{Disk, DiskFile};
 use crate::error::StoreError;
-use crate::types::Place;
+use crate::types::{Blob, Place};
 use message::Digest;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -123,6 +123,13 @@ impl Segments {
         head.check(&fixed, meta).map_err(corrupt)?;
         let raw = Payload::unpack(&head, stored).map_err(corrupt)?;
         Ok((head, raw))
+    }
+
+    /// Reads the bytes that a blob names.
+    pub(crate) fn bytes(&self, blob: &Blob) -> Result<Vec<u8>, StoreError> {
+        let (head, raw) = self.read(blob.place)?;
+        let (place, why) = (blob.place, RecordError::Content);
+        if head.digest == blob.digest { Ok(raw) } else { Err(StoreError::Corrupt { place, why }) }
     }
 
     /// Reads a record and looks at its checksums, its codec and its digest.

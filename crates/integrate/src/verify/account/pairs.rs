@@ -68,7 +68,7 @@ impl<'a, 'w> Sides<'a, 'w> {
 
     /// A message's bytes; none where its record is damaged, which is a finding of its own.
     fn read(&self, blob: &Blob) -> Result<Vec<u8>, StoreError> {
-        match self.work.cell.read(|view| view.bytes(blob)) {
+        match self.work.cell.bytes(blob) {
             Err(StoreError::Corrupt { .. }) => Ok(Vec::new()),
             other => other,
         }
