@@ -60,8 +60,8 @@ impl Loaded {
         self.rows.iter().map(|r| r.len() as u64).sum()
     }
 
-    /// Takes mailboxes out of a plan that staging made for orphans (`RULES.md 9.3`) all of which turn out to be elsewhere
-    /// (3.4): no history knows them. `self` is *before*.
+    /// Takes mailboxes out of a plan that staging made for orphans (`RULES.md 9.3`) all of which turn out to be
+    /// elsewhere (3.4): no history knows them. `self` is *before*.
     pub(crate) fn leave_out_unneeded(&self, plan: &mut AccountPlan) {
         let stays = |m: &MailboxPlan| {
             let of_before_alone = m.before.filter(|_| m.after.is_none() && m.placements.is_empty());

@@ -1,5 +1,5 @@
-//! Conflicts decided in the way an admin decides them, each way, with the mail that moves (`RULES.md` 8), taken back, and
-//! the integration closed; and the integrated state rebuilt from the segments alone.
+//! Conflicts decided in the way an admin decides them, each way, with the mail that moves (`RULES.md` 8), taken back,
+//! and the integration closed; and the integrated state rebuilt from the segments alone.
 #![allow(clippy::unwrap_used)]
 
 mod support_flow;

@@ -140,7 +140,7 @@ fn identities_stay(bench: &Bench) {
                 }
             }
         }
-        // G7: a mailbox of after that had mail keeps its UIDVALIDITY, and every UID that it served stands for what it was.
+        // G7: a mailbox of after that had mail keeps its UIDVALIDITY, and every UID that it served names what it did.
         let after = histories[1];
         for ((name, uidvalidity, uid), ident) in &after.by_uid {
             let Some((now, _)) = is.mailboxes.get(name) else { panic!("{key} {name} is gone") };

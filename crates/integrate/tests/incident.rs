@@ -1,5 +1,5 @@
-//! Whole integrations of incidents whose right outcome is known, held against it by the corpus's own checker, and in all
-//! that the checker does not look at.
+//! Whole integrations of incidents whose right outcome is known, held against it by the corpus's own checker, and in
+//! all that the checker does not look at.
 #![allow(clippy::unwrap_used)]
 
 mod support_flow;

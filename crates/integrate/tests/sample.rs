@@ -221,8 +221,8 @@ fn totals_are(expected: &Expected, report: &Report) {
     assert_eq!(report.near_twins.len(), expected.pairs.near_twins);
 }
 
-/// Numbers that both name: the report counts what `lost+found` gave back, or nobody's, among *before*; and as pairs those
-/// of a damaged message and a whole one of the other lineage, which the sample counts as folded.
+/// Numbers that both name: the report counts what `lost+found` gave back, or nobody's, among *before*; and as pairs
+/// those of a damaged message and a whole one of the other lineage, which the sample counts as folded.
 fn of_report(totals: &report::Totals) -> [u64; 10] {
     let report::Totals { before, after, in_both, damaged_replaced, result, damaged, unattributed, .. } = *totals;
     let report::Totals { unreadable, not_a_message, unfinished, listed_no_file, .. } = *totals;

@@ -1,4 +1,4 @@
-//! The same incident read from other kinds of sources: what comes out is the same, as far as the kind of source tells it.
+//! The same incident read from other kinds of sources: what comes out is the same, as far as the kind of source tells.
 #![allow(clippy::unwrap_used)]
 
 mod support_flow;

@@ -28,8 +28,8 @@ pub fn rows(platform: &Platform, id: IntegrationId) -> (Checked, Vec<Value>) {
     (checked, rows)
 }
 
-/// Counts the items of a server tree by looking at it: every file in `cur`, `new` and `tmp`, every orphan, and every UID
-/// that a list has without a file.
+/// Counts the items of a server tree by looking at it: every file in `cur`, `new` and `tmp`, every orphan, and every
+/// UID that a list has without a file.
 pub fn items_of_tree(root: &Path) -> u64 {
     let mut count = 0;
     walk(&root.join("mail"), &mut |path| {
