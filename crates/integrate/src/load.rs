@@ -28,8 +28,16 @@ impl Loaded {
         let mut loaded = Loaded::default();
         for mailbox in view.mailboxes(account.id)? {
             let (mut messages, mut rows) = (Vec::new(), Vec::new());
+            // Staging makes UIDs up far above all others; the plan sees them follow those that were served, so that
+            // none of the result climbs to where clients that count in 31 bits lose their way.
+            let room = mailbox.uidnext < crate::stage::MADE_UP_UIDS;
+            let mut made_up = (mailbox.uidnext..u32::MAX).take_while(|_| room);
             view.for_each_message(account.id, mailbox.id, |row, blob| {
-                messages.push(plan_message(&mailbox, &row, &blob));
+                let mut message = plan_message(&mailbox, &row, &blob);
+                if !message.uid_served {
+                    message.uid = made_up.next().unwrap_or(row.uid);
+                }
+                messages.push(message);
                 rows.push((row, blob));
                 Ok(())
             })?;

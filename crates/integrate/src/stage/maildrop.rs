@@ -11,7 +11,7 @@ use store::{
 };
 
 /// UIDs that staging makes up begin here: where no source's own are, and in the order of the source.
-const MADE_UP_UIDS: u32 = 0xC000_0000;
+pub(crate) const MADE_UP_UIDS: u32 = 0xC000_0000;
 /// Room between the made-up UIDs of several maildrops of one address.
 const MADE_UP_STEP: u32 = 0x0100_0000;
 /// And for those that find theirs taken: below those of orphans.
