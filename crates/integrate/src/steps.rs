@@ -164,21 +164,6 @@ pub fn set_policy(platform: &Platform, id: IntegrationId, policy: Policy) -> Res
     })?)
 }
 
-/// The newest integration that can still be worked on.
-///
-/// # Errors
-/// [`IntegrationError::Order`] when there is none.
-pub fn newest(platform: &Platform) -> Result<IntegrationId, IntegrationError> {
-    let mut found = None;
-    platform.directory.for_each_integration(|i| {
-        if !matches!(Step::from_word(&i.state), Some(Step::Imported)) {
-            found = Some(i.id);
-        }
-        Ok(())
-    })?;
-    found.ok_or_else(|| IntegrationError::Order("there is no integration yet: begin with `integrate stage`".into()))
-}
-
 /// How far an integration is.
 ///
 /// # Errors
@@ -437,6 +422,11 @@ pub fn confirm(platform: &Platform, id: IntegrationId) -> Result<(), Integration
     crate::verify::ledger_file(platform, id)?;
     if lineages.step == Step::Applied && proved(platform, id)?.is_none() {
         let text = format!("integration {} has changed since it was verified: run `integrate verify` first", id.get());
+        return Err(IntegrationError::Order(text));
+    }
+    let unfinished = |row: &accounts::ConflictRow| row.state == "unfinished";
+    if let Some(row) = accounts::list_conflicts(&platform.directory, Some(id))?.into_iter().find(unfinished) {
+        let text = format!("the mail of conflict {} is not where it should be yet: resolve it again", row.number);
         return Err(IntegrationError::Order(text));
     }
     let mut sealed = 0;

@@ -327,7 +327,9 @@ pub(crate) fn for_each_message(
         // Passing it over would lose it without a word.
         if row.get::<_, Option<i64>>(9)?.is_none() {
             let at = format!("UID {} of mailbox {} of account {}", message.uid, mailbox.0, account.0);
-            return Err(bad(&format!("there are no bytes for {at}: `reintegra check` names all such, `rebuild` mends it")));
+            return Err(bad(&format!(
+                "there are no bytes for {at}: `reintegra check` names all such, `rebuild` mends it"
+            )));
         }
         each(message, blob_at(row, 9)?)?;
     }

@@ -20,6 +20,9 @@
 use crate::codec::{Decoder, Encoder, Malformed};
 use crate::types::Origin;
 use message::{Digest, Flags, Identity, Keyword, MailboxName};
+use std::cell::RefCell;
+use std::io;
+use zstd::bulk::{Compressor, Decompressor};
 
 /// Length of the fixed head.
 pub const HEAD_LEN: usize = 80;
@@ -261,7 +264,7 @@ pub(crate) struct Payload {
 impl Payload {
     /// Packs bytes; bytes that zstd would not make smaller by a sixteenth stay raw.
     pub(crate) fn pack(raw: &[u8], level: i32) -> Self {
-        let packed = zstd::bulk::compress(raw, level).ok().filter(|p| p.len() < raw.len() - raw.len() / 16);
+        let packed = compress(raw, level).ok().filter(|p| p.len() < raw.len() - raw.len() / 16);
         let (codec, stored) = match packed {
             Some(packed) => (Codec::Zstd, packed),
             None if raw.is_empty() => (Codec::Elsewhere, Vec::new()),
@@ -289,12 +292,48 @@ impl Payload {
                 if said != Some(head.raw_len) || head.raw_len / MAX_ZSTD_RATIO > head.stored_len {
                     return Err(RecordError::Content);
                 }
-                zstd::bulk::decompress(stored, raw_len).map_err(|_| RecordError::Content)?
+                decompress(stored, raw_len).map_err(|_| RecordError::Content)?
             }
         };
         let right = raw.len() == raw_len && Digest::from(blake3::hash(&raw)) == head.digest;
         if right { Ok(raw) } else { Err(RecordError::Content) }
     }
+}
+
+/// What a thread keeps of zstd: making a context anew costs as much as packing a small message does.
+struct Zstd {
+    packer: Compressor<'static>,
+    level: i32,
+    unpacker: Decompressor<'static>,
+}
+
+thread_local! {
+    static ZSTD: RefCell<Option<Zstd>> = const { RefCell::new(None) };
+}
+
+fn with_zstd<T>(level: i32, work: impl FnOnce(&mut Zstd) -> io::Result<T>) -> io::Result<T> {
+    ZSTD.with_borrow_mut(|kept| {
+        let zstd = match kept {
+            Some(zstd) => zstd,
+            none => none.insert(Zstd { packer: Compressor::new(level)?, level, unpacker: Decompressor::new()? }),
+        };
+        work(zstd)
+    })
+}
+
+fn compress(raw: &[u8], level: i32) -> io::Result<Vec<u8>> {
+    with_zstd(level, |zstd| {
+        if zstd.level != level {
+            zstd.packer.set_compression_level(level)?;
+            zstd.level = level;
+        }
+        zstd.packer.compress(raw)
+    })
+}
+
+/// The capacity is the length that the frame says, and was checked against what the record says.
+fn decompress(stored: &[u8], raw_len: usize) -> io::Result<Vec<u8>> {
+    with_zstd(zstd::DEFAULT_COMPRESSION_LEVEL, |zstd| zstd.unpacker.decompress(stored, raw_len))
 }
 
 /// The meta of a delivery: everything that the index must know of it.

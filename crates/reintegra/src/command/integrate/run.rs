@@ -54,12 +54,7 @@ pub(super) fn run(args: &RunArgs, session: &mut Session) -> anyhow::Result<Exit>
 }
 
 /// Everything is applied, and verify has passed over it as it is.
-fn nothing_new(
-    platform: &Platform,
-    id: IntegrationId,
-    proved: &Proved,
-    session: &mut Session,
-) -> anyhow::Result<Exit> {
+fn nothing_new(platform: &Platform, id: IntegrationId, proved: &Proved, session: &mut Session) -> anyhow::Result<Exit> {
     let all = Selection::default();
     let waiting = verdict::waiting(platform, id, &all)?;
     session.output.line(format_args!(
