@@ -199,7 +199,8 @@ impl Segments {
         mut each: impl FnMut(Found<'_>) -> Result<(), StoreError>,
     ) -> Result<ScanEnd, StoreError> {
         let file = self.file(number)?;
-        let length = file.len().map_err(StoreError::io(self.path(number)))?;
+        let length_now = || file.len().map_err(StoreError::io(self.path(number)));
+        let mut length = length_now()?;
         let (mut position, mut clean, mut meta) = (from, true, Vec::new());
         // Padding may be missing at the end; more than that was cut away.
         if from > length.next_multiple_of(8).max(SEGMENT_HEAD_LEN as u64) {
@@ -212,19 +213,25 @@ impl Segments {
                     each(Found::Record(&head, &meta))?;
                     position += head.total_len();
                 }
-                Err(why) => match self.behind(&*file, number, position, length)? {
-                    Behind::Record(next) => {
-                        each(Found::Damaged(position, next, why))?;
-                        (position, clean) = (next, false);
-                    }
-                    Behind::Zeros if why == RecordError::Blank && !(sealed && clean && position < length) => {
-                        return Ok(ScanEnd { tail: position, clean });
-                    }
-                    Behind::Zeros | Behind::Remains => {
-                        let why = if why == RecordError::Blank && !sealed { RecordError::NoMagic } else { why };
-                        each(Found::Damaged(position, length, why))?;
-                        return Ok(ScanEnd { tail: position, clean: false });
-                    }
+                // A writer beside us may have cut off the room that it had reserved.
+                Err(_) if length_now()? < length => length = length_now()?,
+                Err(why) => match self.behind(&*file, number, position, length) {
+                    Err(StoreError::Corrupt { .. }) if length_now()? < length => length = length_now()?,
+                    Err(error) => return Err(error),
+                    Ok(behind) => match behind {
+                        Behind::Record(next) => {
+                            each(Found::Damaged(position, next, why))?;
+                            (position, clean) = (next, false);
+                        }
+                        Behind::Zeros if why == RecordError::Blank && !(sealed && clean && position < length) => {
+                            return Ok(ScanEnd { tail: position, clean });
+                        }
+                        Behind::Zeros | Behind::Remains => {
+                            let why = if why == RecordError::Blank && !sealed { RecordError::NoMagic } else { why };
+                            each(Found::Damaged(position, length, why))?;
+                            return Ok(ScanEnd { tail: position, clean: false });
+                        }
+                    },
                 },
             }
         }
