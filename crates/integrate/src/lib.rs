@@ -32,8 +32,8 @@ pub use reporting::{build_report, public_key, write_ledger};
 pub use select::Selection;
 pub use set_aside::export_maildir;
 pub use steps::{
-    Imported, Named, PlanCounts, PlanReport, PlannedAccount, PlannedMailbox, Undone, confirm, import, plan_integration,
-    set_policy, stage_integration, step, undo,
+    Imported, Named, PlanCounts, PlanReport, PlannedAccount, PlannedMailbox, Undone, confirm, import, newest,
+    plan_integration, set_policy, stage_integration, step, undo,
 };
 pub use store_source::open_source;
 pub use verify::{Verified, verify};

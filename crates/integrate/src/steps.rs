@@ -164,6 +164,21 @@ pub fn set_policy(platform: &Platform, id: IntegrationId, policy: Policy) -> Res
     })?)
 }
 
+/// The integration begun last, imports left out.
+///
+/// # Errors
+/// [`IntegrationError::Order`] when there is none; those of the directory.
+pub fn newest(platform: &Platform) -> Result<IntegrationId, IntegrationError> {
+    let mut found = None;
+    platform.directory.for_each_integration(|i| {
+        if platform.directory.lineages_of(i.id)?.iter().all(|l| l.role != LineageRole::Import) {
+            found = Some(i.id);
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| IntegrationError::Order("there is no integration yet: begin with `integrate stage`".into()))
+}
+
 /// How far an integration is.
 ///
 /// # Errors
