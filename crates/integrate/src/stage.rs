@@ -141,9 +141,8 @@ pub fn stage(
     platform.directory.write(|tx| crate::accounts::stage_directory(tx, lineage, &listed))?;
     let maildrops = source.maildrops()?;
     let run = Run::new(platform, source, lineage, progress);
-    // Twice as many as cores: half of them wait for the disk while the others hash and pack.
-    let workers = std::thread::available_parallelism().map_or(2, |n| n.get()) * 2;
-    let (jobs, queue) = std::sync::mpsc::sync_channel(workers);
+    let workers = std::thread::available_parallelism().map_or(2, |n| n.get());
+    let (jobs, queue) = std::sync::mpsc::sync_channel(workers * 2);
     let queue = Mutex::new(queue);
     let listing = std::thread::scope(|scope| {
         let pool: Vec<_> = (0..workers).map(|_| scope.spawn(|| worker::work(&run, &queue))).collect();
