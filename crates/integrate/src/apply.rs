@@ -9,12 +9,10 @@
 use crate::accounts::{self, Decision, Facts, Known, MailSeen, MailStep};
 use crate::flip::Flip;
 use crate::integration::{IntegrationError, Lineages, Policies, Step};
+use crate::joint::Histories;
 use crate::journal::{Fates, Progressed, pack_state};
-use crate::load::Loaded;
-use crate::plan::plan;
 use crate::platform::Platform;
 use crate::progress::Progress;
-use crate::relations::Relations;
 use crate::select::Selection;
 use crate::stage::UNATTRIBUTED;
 use crate::undo::UndoRecord;
@@ -105,7 +103,8 @@ pub fn apply(
         return Err(error);
     }
     applied.already = already;
-    if pending(platform, &lineages, &Selection::default())?.0 == 0 {
+    // All that was chosen is done; where that was not everything, the rest may wait.
+    if selection.is_all() || pending(platform, &lineages, &Selection::default())?.0 == 0 {
         lineages.set_step(platform, Step::Applied)?;
     }
     Ok(applied)
@@ -318,29 +317,19 @@ pub(crate) fn flip_account(
     applied: &mut Applied,
 ) -> Result<(u64, u64), StoreError> {
     let id = lineages.row.id.get();
-    let shadow = tx.account(store::LineageId(lineages.before.get()), address)?;
-    let live = tx.account(LIVE, address)?;
-    let was = live.as_ref().map(|account| tx.account_state(account.id)).transpose()?;
-    let mut before = Loaded::read(tx, shadow)?;
-    let mut after = Loaded::read(tx, live)?;
-    let base = lineages.base.map(|l| tx.account(store::LineageId(l.get()), address)).transpose()?.flatten();
-    let base = Loaded::read(tx, base)?;
-    let relations = Relations::find(tx, &[&before, &after, &base])?;
-    before.set_wholes(&relations.wholes);
-    after.set_wholes(&relations.wholes);
     let Policies { plan: policy, mark_before } = &lineages.policies;
-    let with_base = lineages.base.map(|_| &base.lineage);
-    let mut plan = plan(&before.lineage, &after.lineage, with_base, &relations.twins, policy);
-    before.leave_out_unneeded(&mut plan);
-    let (mark_before, now) = (*mark_before, lineages.now);
-    let flip = Flip { address, before: &before, live: &after, plan: &plan, mark_before, now };
+    let mut histories = Histories::read(tx, lineages, address)?;
+    let was = histories.live.account.as_ref().map(|account| tx.account_state(account.id)).transpose()?;
+    let (plan, relations) = histories.plan(tx, policy)?;
+    let Histories { before, live, base, .. } = &histories;
+    let flip = Flip { address, before, live, plan: &plan, mark_before: *mark_before, now: lineages.now };
     let (account, flipped) = flip.write(tx)?;
-    if after.account.as_ref().is_some_and(|a| a.address != address.as_str()) {
+    if live.account.as_ref().is_some_and(|a| a.address != address.as_str()) {
         tx.set_address(account, address)?;
     }
-    let mut fates = Fates::of(&plan, &flipped, &before, &after, &base);
+    let mut fates = Fates::of(&plan, &flipped, before, live, base);
     fates.set_pairs(&relations, policy.join_twins);
-    let mut undo = UndoRecord::of(&plan, &flipped, &after);
+    let mut undo = UndoRecord::of(&plan, &flipped, live);
     let mut was = was.as_ref().map(pack_state);
     // Applied before, and its source has grown since: what is taken back one day is both.
     if let Some(Journal { became: Some(first), fates: Some(first_fates), was: first_was, .. }) =
@@ -360,5 +349,5 @@ pub(crate) fn flip_account(
     applied.added += flipped.added;
     applied.changed += flipped.changed;
     applied.removed += flipped.removed;
-    Ok((tx.usage(account)?.1, before.count() + after.count()))
+    Ok((tx.usage(account)?.1, histories.count()))
 }

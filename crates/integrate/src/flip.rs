@@ -7,9 +7,7 @@ use crate::load::Loaded;
 use crate::plan::{AccountPlan, Keeps, MailboxPlan, Outcome, Placement, Side};
 use crate::undo::ResultRows;
 use message::{Address, Digest};
-use store::{
-    Account, AccountId, LIVE, Mailbox, MailboxId, Message, NewMailbox, StoreError, Traits, Tx, inbox, uidl_by_rule,
-};
+use store::{Account, AccountId, LIVE, MailboxId, Message, NewMailbox, StoreError, Traits, Tx, inbox, uidl_by_rule};
 
 /// What a flip needs to know besides the plan.
 pub(crate) struct Flip<'a> {
@@ -38,7 +36,7 @@ pub(crate) struct Flipped {
 impl Flip<'_> {
     /// Writes the result.
     pub(crate) fn write(&self, tx: &Tx<'_>) -> Result<(AccountId, Flipped), StoreError> {
-        let account = self.live_account(tx)?;
+        let account = tx.account_or_new(LIVE, self.address)?;
         let mut flipped = Flipped::default();
         for mailbox in &self.plan.mailboxes {
             let id = self.mailbox(tx, &account, mailbox, &mut flipped)?;
@@ -49,13 +47,6 @@ impl Flip<'_> {
         }
         tx.raise_max_uidvalidity(account.id, self.plan.highest_uidvalidity)?;
         Ok((account.id, flipped))
-    }
-
-    fn live_account(&self, tx: &Tx<'_>) -> Result<Account, StoreError> {
-        if tx.account(LIVE, self.address)?.is_none() {
-            tx.create_account(LIVE, self.address)?;
-        }
-        tx.account(LIVE, self.address)?.ok_or_else(|| StoreError::Caller(format!("{} could not be made", self.address)))
     }
 
     fn mailbox(
@@ -70,15 +61,7 @@ impl Flip<'_> {
         let modseq = m.modseq_floor + 1;
         let id = match old {
             Some(old) => old.id,
-            None => {
-                let name = m.name.clone();
-                let (uidvalidity, uidnext) = (Some(m.uidvalidity), m.uidnext);
-                let (highest_modseq, special_use, subscribed) = (m.modseq_floor, m.special_use, m.subscribed);
-                tx.create_mailbox(
-                    account,
-                    &NewMailbox { name, uidvalidity, uidnext, highest_modseq, special_use, subscribed },
-                )?
-            }
+            None => tx.create_mailbox(account, &row_of(m, m.modseq_floor))?,
         };
         let mut touched = renewed;
         if renewed {
@@ -109,12 +92,8 @@ impl Flip<'_> {
             }
         }
         if touched || m.changed {
-            let name = m.name.clone();
-            let (uidvalidity, uidnext) = (Some(m.uidvalidity), m.uidnext);
             let highest_modseq = if touched { modseq } else { m.modseq_floor };
-            let (special_use, subscribed) = (m.special_use, m.subscribed);
-            let row = Mailbox { id, name, uidvalidity, uidnext, highest_modseq, special_use, subscribed };
-            tx.put_mailbox(account.id, &row)?;
+            tx.put_mailbox(account.id, &row_of(m, highest_modseq).numbered(id))?;
         }
         Ok(id)
     }
@@ -161,6 +140,18 @@ impl Flip<'_> {
             traits: Traits(damage | origin),
         };
         (row, blob.digest)
+    }
+}
+
+/// A mailbox of the result as its row will be.
+fn row_of(m: &MailboxPlan, highest_modseq: u64) -> NewMailbox {
+    NewMailbox {
+        name: m.name.clone(),
+        uidvalidity: Some(m.uidvalidity),
+        uidnext: m.uidnext,
+        highest_modseq,
+        special_use: m.special_use,
+        subscribed: m.subscribed,
     }
 }
 

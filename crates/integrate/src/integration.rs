@@ -231,3 +231,9 @@ pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Integ
     let path = path.to_owned();
     move |cause| IntegrationError::Io { path, cause }
 }
+
+/// Seconds since 1970 UTC.
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+}

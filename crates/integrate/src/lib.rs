@@ -5,6 +5,7 @@ mod apply;
 pub mod export;
 mod flip;
 mod integration;
+mod joint;
 mod journal;
 pub mod ledger;
 mod load;

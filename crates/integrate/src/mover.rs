@@ -45,7 +45,7 @@ impl MailMover for Mover<'_> {
     ) -> Result<(), MoveError> {
         let (source, target) = (self.0.store.cell_of(from), self.0.store.cell_of(to));
         let messages = all_messages(source, LIVE, from)?;
-        let (account, mailbox) = find_or_make(target, to, &new_mailbox(mailbox))?;
+        let (account, mailbox) = find_or_make(target, to, &NewMailbox { name: mailbox.clone(), ..store::inbox() })?;
         // As many copies as there are, less those that an earlier call has given.
         let mut there: HashMap<Identity, u64> = HashMap::new();
         target.read(|view| {
@@ -81,10 +81,8 @@ impl MailMover for Mover<'_> {
         }
         find_or_make(target, new, &store::inbox())?;
         for (mailbox, messages) in by_mailbox {
-            let Mailbox { name, uidvalidity, uidnext, highest_modseq, special_use, subscribed, .. } = mailbox;
-            let made = NewMailbox { name, uidvalidity, uidnext, highest_modseq, special_use, subscribed };
-            let (account, id) = find_or_make(target, new, &made)?;
-            for chunk in numbered(messages, uidnext).chunks(BATCH) {
+            let (account, id) = find_or_make(target, new, &mailbox.unnumbered())?;
+            for chunk in numbered(messages, mailbox.uidnext).chunks(BATCH) {
                 let each = chunk.iter().map(|(uid, m, b)| copy(source, target, &account, id, m, b, Some(*uid)));
                 target.deliver(each.collect::<Result<Vec<_>, _>>()?)?;
             }
@@ -125,24 +123,15 @@ fn all_messages(
     })
 }
 
-fn new_mailbox(name: &MailboxName) -> NewMailbox {
-    NewMailbox { name: name.clone(), ..store::inbox() }
-}
-
 /// The live account and one of its mailboxes, made where they are missing.
 fn find_or_make(cell: &Cell, address: &Address, wanted: &NewMailbox) -> Result<(Account, MailboxId), StoreError> {
     cell.write(|tx| {
-        if tx.account(LIVE, address)?.is_none() {
-            tx.create_account(LIVE, address)?;
-        }
-        let account = tx.account(LIVE, address)?.ok_or_else(|| StoreError::Caller(format!("there is no {address}")))?;
+        let account = tx.account_or_new(LIVE, address)?;
         let found = tx.mailboxes(account.id)?.into_iter().find(|m| m.name == wanted.name);
         let id = match found {
             // An INBOX that nobody used yet takes the numbers that clients of the sealed one know.
             Some(m) if m.uidnext == 1 && wanted.uidvalidity.is_some() => {
-                let NewMailbox { name, uidvalidity, uidnext, highest_modseq, special_use, subscribed } = wanted.clone();
-                let row = Mailbox { id: m.id, name, uidvalidity, uidnext, highest_modseq, special_use, subscribed };
-                tx.put_mailbox(account.id, &row)?;
+                tx.put_mailbox(account.id, &wanted.clone().numbered(m.id))?;
                 m.id
             }
             Some(m) => m.id,

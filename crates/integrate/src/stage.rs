@@ -15,6 +15,7 @@ mod worker;
 pub(crate) use maildrop::GONE;
 pub(crate) use maildrop::MADE_UP_UIDS;
 pub(crate) use orphans::ORPHAN_UIDS;
+pub(crate) use orphans::nobody;
 pub use orphans::{UNATTRIBUTED, recovered_name};
 pub(crate) use worker::nothing_in;
 

@@ -5,13 +5,12 @@
 
 use crate::accounts;
 use crate::apply::{Applied, addresses, apply};
-use crate::integration::{IntegrationError, Lineages, Policies, Step, find_or_add, proved, set_proved};
+use crate::integration::{IntegrationError, Lineages, Policies, Step, find_or_add, now, proved, set_proved};
+use crate::joint::Histories;
 use crate::journal::{Fates, Progressed};
-use crate::load::Loaded;
-use crate::plan::{Outcome, Policy, plan};
+use crate::plan::{Outcome, Policy};
 use crate::platform::Platform;
 use crate::progress::Progress;
-use crate::relations::Relations;
 use crate::select::Selection;
 use crate::stage::{Staged, stage};
 use crate::undo::UndoRecord;
@@ -302,31 +301,24 @@ fn plan_account(
 ) -> Result<PlannedAccount, IntegrationError> {
     let decision = crate::apply::decide(platform, view, lineages, id, address)?;
     let state = view.journal(id.get(), address)?.and_then(|j| Progressed::from_word(&j.state));
-    let mut before = Loaded::read(view, view.account(LineageId(lineages.before.get()), address)?)?;
-    let mut after = Loaded::read(view, view.account(LIVE, address)?)?;
-    let base = lineages.base.map(|l| view.account(LineageId(l.get()), address)).transpose()?.flatten();
-    let base = Loaded::read(view, base)?;
+    let mut histories = Histories::read(view, lineages, address)?;
+    let (before, after) = (histories.before.count(), histories.live.count());
     let mut planned = PlannedAccount {
         address: decision.address.to_string(),
         case: decision.case,
         mail: decision.mail,
         password: decision.password,
         applied: state == Some(Progressed::Applied),
-        counts: PlanCounts { before: before.count(), after: after.count(), ..PlanCounts::default() },
+        counts: PlanCounts { before, after, ..PlanCounts::default() },
         mailboxes: Vec::new(),
         notices: decision.notices.into_iter().map(|n| (n.rule, n.text)).collect(),
         conflicts: decision.conflicts.iter().map(|c| c.kind.as_str().to_owned()).collect(),
     };
     if decision.mail == accounts::MailStep::Seal {
-        planned.counts.result = after.count();
+        planned.counts.result = after;
         return Ok(planned);
     }
-    let relations = Relations::find(view, &[&before, &after, &base])?;
-    before.set_wholes(&relations.wholes);
-    after.set_wholes(&relations.wholes);
-    let with_base = lineages.base.map(|_| &base.lineage);
-    let mut plan = plan(&before.lineage, &after.lineage, with_base, &relations.twins, policy);
-    before.leave_out_unneeded(&mut plan);
+    let (plan, _) = histories.plan(view, policy)?;
     for mailbox in &plan.mailboxes {
         let messages = plan.messages_of(mailbox);
         planned.mailboxes.push(PlannedMailbox {
@@ -455,7 +447,7 @@ pub fn confirm(platform: &Platform, id: IntegrationId) -> Result<(), Integration
     }
     lineages.set_step(platform, Step::Confirmed)?;
     // Orphans of nobody stay in the operator's box (RULES.md 9.3).
-    let nobody = Address::new(crate::stage::UNATTRIBUTED).expect("it is an address");
+    let nobody = crate::stage::nobody();
     for cell in platform.store.cells() {
         for lineage in [Some(lineages.before), lineages.base].into_iter().flatten() {
             cell.forget_lineage_but(LineageId(lineage.get()), Some(&nobody))?;
@@ -474,7 +466,7 @@ pub(crate) fn snapshots(platform: &Platform) -> Result<(), IntegrationError> {
     Ok(())
 }
 
+/// Seconds since 1970 UTC, as a UIDVALIDITY.
 fn now_u32() -> u32 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.ok().and_then(|d| u32::try_from(d.as_secs()).ok()).unwrap_or(1).max(1)
+    u32::try_from(now()).unwrap_or(1).max(1)
 }

@@ -10,7 +10,7 @@ mod account;
 mod names;
 mod reading;
 
-use crate::integration::{IntegrationError, Lineages, Proved, Step, io, set_proved};
+use crate::integration::{IntegrationError, Lineages, Proved, Step, io, now, set_proved};
 use crate::ledger::{Format, Head, Header, HeaderSource, LedgerWriter, LineageRole, SigningKey};
 use crate::platform::Platform;
 use crate::progress::Progress;
@@ -124,8 +124,7 @@ pub fn verify(
     if let Some(output) = output {
         let head = output.finish(platform, &files)?;
         let problems = verified.problems.len() as u64;
-        let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let at = at.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
+        let at = now();
         set_proved(
             platform,
             id,

@@ -8,7 +8,7 @@ use integrate::{IntegrationError, Platform};
 use std::sync::Arc;
 use store::OpenOptions;
 use support_faults::state::{State, assert_same};
-use support_faults::{apply, assert_proven, assert_sound, copy_tree, import, init, stage, undo};
+use support_faults::{apply, assert_proven, assert_sound, import, init, stage, undo};
 use tempfile::TempDir;
 use testkit::crashdisk::{CrashDisk, Mode};
 
@@ -57,7 +57,7 @@ impl Scenario {
     /// An empty platform on a disk of its own.
     fn disk(&self) -> (TempDir, CrashDisk) {
         let home = TempDir::new().unwrap();
-        copy_tree(&self.home.path().join("empty"), &home.path().join("live"));
+        testkit::files::copy_tree(&self.home.path().join("empty"), &home.path().join("live")).unwrap();
         let disk = CrashDisk::new(&home.path().join("live")).unwrap();
         (home, disk)
     }

@@ -995,7 +995,7 @@ fn find_or_make_mailbox(
                 db,
                 account,
                 found.id,
-                &NewMailbox { name: d.mailbox_name.clone(), ..new_mailbox(found) },
+                &NewMailbox { name: d.mailbox_name.clone(), ..found.unnumbered() },
             )?;
         }
         return Ok(found.id);
@@ -1032,7 +1032,7 @@ fn put_state(db: &Connection, account: AccountId, state: &AccountState) -> Resul
     rows::delete_content(db, account)?;
     let mut missing = 0;
     for MailboxState { mailbox, messages, expunged } in &state.mailboxes {
-        rows::put_mailbox(db, account, mailbox.id, &new_mailbox(mailbox))?;
+        rows::put_mailbox(db, account, mailbox.id, &mailbox.unnumbered())?;
         for (message, digest) in messages {
             match rows::blob_by_digest(db, digest)? {
                 Some(blob) => {
@@ -1046,17 +1046,6 @@ fn put_state(db: &Connection, account: AccountId, state: &AccountState) -> Resul
         }
     }
     Ok((missing > 0).then(|| format!("the bytes of {missing} messages of account {} are not in the cell", account.0)))
-}
-
-fn new_mailbox(m: &Mailbox) -> NewMailbox {
-    NewMailbox {
-        name: m.name.clone(),
-        uidvalidity: m.uidvalidity,
-        uidnext: m.uidnext,
-        highest_modseq: m.highest_modseq,
-        special_use: m.special_use,
-        subscribed: m.subscribed,
-    }
 }
 
 /// A consistent state of a cell, to read.
@@ -1283,6 +1272,20 @@ impl Tx<'_> {
         rows::set_note(self.db, &format!("{REMOVED}{key}"), &account.id.0.to_string())
     }
 
+    /// The account of an address in a lineage, made where there is none.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn account_or_new(&self, lineage: LineageId, address: &Address) -> Result<Account> {
+        match self.account(lineage, address)? {
+            Some(account) => Ok(account),
+            None => {
+                let id = self.create_account(lineage, address)?;
+                Ok(Account { id, lineage, address: address.as_str().to_owned() })
+            }
+        }
+    }
+
     /// Gives an account another address, or another spelling of it.
     ///
     /// # Errors
@@ -1337,7 +1340,7 @@ impl Tx<'_> {
     /// # Errors
     /// Those of the index, also when the name is taken.
     pub fn put_mailbox(&self, account: AccountId, mailbox: &Mailbox) -> Result<()> {
-        rows::put_mailbox(self.db, account, mailbox.id, &new_mailbox(mailbox))
+        rows::put_mailbox(self.db, account, mailbox.id, &mailbox.unnumbered())
     }
 
     /// Sees to it that no mailbox of the account is ever given a UIDVALIDITY that was served: none up to this one.

@@ -68,6 +68,28 @@ pub struct NewMailbox {
     pub subscribed: bool,
 }
 
+impl Mailbox {
+    /// All of it but its number.
+    pub fn unnumbered(&self) -> NewMailbox {
+        NewMailbox {
+            name: self.name.clone(),
+            uidvalidity: self.uidvalidity,
+            uidnext: self.uidnext,
+            highest_modseq: self.highest_modseq,
+            special_use: self.special_use,
+            subscribed: self.subscribed,
+        }
+    }
+}
+
+impl NewMailbox {
+    /// The mailbox of a number that is given already.
+    pub fn numbered(self, id: MailboxId) -> Mailbox {
+        let NewMailbox { name, uidvalidity, uidnext, highest_modseq, special_use, subscribed } = self;
+        Mailbox { id, name, uidvalidity, uidnext, highest_modseq, special_use, subscribed }
+    }
+}
+
 /// Marks of a message that are neither flags nor keywords.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Traits(pub u8);

@@ -2,6 +2,7 @@
 
 pub mod crashdisk;
 pub mod dovecot;
+pub mod files;
 pub mod incident;
 pub mod process;
 mod requirement;

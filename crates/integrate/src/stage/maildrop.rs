@@ -144,10 +144,7 @@ impl<'r, 'a> Listing<'r, 'a> {
             return Ok((account, scan.mailboxes.iter().map(|m| known.mailboxes[&m.name].id).collect()));
         }
         cell.write_unsynced(|tx| {
-            if tx.account(lineage, address)?.is_none() {
-                tx.create_account(lineage, address)?;
-            }
-            let account = tx.account(lineage, address)?.ok_or_else(|| StoreError::Caller("no account".into()))?;
+            let account = tx.account_or_new(lineage, address)?;
             let there: HashMap<_, _> = tx.mailboxes(account.id)?.into_iter().map(|m| (m.name.clone(), m)).collect();
             let mut ids = Vec::new();
             for mailbox in &scan.mailboxes {
@@ -156,11 +153,8 @@ impl<'r, 'a> Listing<'r, 'a> {
                     None => tx.create_mailbox(&account, &wanted)?,
                     Some(old) if tree > 0 => old.id,
                     Some(old) => {
-                        let NewMailbox { name, uidvalidity, uidnext, highest_modseq, special_use, subscribed } = wanted;
-                        let id = old.id;
-                        let row = Mailbox { id, name, uidvalidity, uidnext, highest_modseq, special_use, subscribed };
-                        tx.put_mailbox(account.id, &row)?;
-                        id
+                        tx.put_mailbox(account.id, &wanted.numbered(old.id))?;
+                        old.id
                     }
                 });
             }

@@ -14,6 +14,11 @@ use store::{Account, AccountId, Delivery, Item, MailboxId, NewMailbox, Origin, S
 
 /// The account, in every lineage, of orphans that nobody can be found for. `.invalid` is nobody's (RFC 2606 §2).
 pub const UNATTRIBUTED: &str = "unattributed@reintegra.invalid";
+/// The address of [`UNATTRIBUTED`].
+pub(crate) fn nobody() -> Address {
+    Address::new(UNATTRIBUTED).expect("it is an address")
+}
+
 /// UIDs of orphans: made up, and beyond those that staging makes up for other messages.
 pub(crate) const ORPHAN_UIDS: u32 = 0xE000_0000;
 const HEAP_STEP: u32 = 0x0100_0000;
@@ -112,10 +117,7 @@ impl Owner {
     fn load(run: &Run<'_>, address: &Address, name: MailboxName) -> Result<Self, StageError> {
         let (cell, lineage) = (run.platform.store.cell_of(address), run.store_lineage());
         let (account, mailbox) = cell.write_unsynced(|tx| {
-            if tx.account(lineage, address)?.is_none() {
-                tx.create_account(lineage, address)?;
-            }
-            let account = tx.account(lineage, address)?.ok_or_else(|| StoreError::Caller("no account".into()))?;
+            let account = tx.account_or_new(lineage, address)?;
             let mailbox = find_or_make(tx, &account, &name)?;
             Ok((account.id, mailbox))
         })?;
@@ -148,15 +150,8 @@ fn find_or_make(tx: &store::Tx<'_>, account: &Account, name: &MailboxName) -> Re
     if let Some(found) = tx.mailboxes(account.id)?.into_iter().find(|m| m.name == *name) {
         return Ok(found.id);
     }
-    let new = NewMailbox {
-        name: name.clone(),
-        uidvalidity: None,
-        uidnext: 1,
-        highest_modseq: 0,
-        special_use: None,
-        // Subscriptions are those of either lineage (`RULES.md 6.3`).
-        subscribed: false,
-    };
+    // Subscriptions are those of either lineage (`RULES.md 6.3`).
+    let new = NewMailbox { name: name.clone(), subscribed: false, ..store::inbox() };
     tx.create_mailbox(account, &new)
 }
 
@@ -176,7 +171,7 @@ pub(super) fn stage(
     index: usize,
 ) -> Result<Vec<Notice>, StageError> {
     let scan = run.source.scan(heap)?;
-    let nobody = Address::new(UNATTRIBUTED).expect("it is an address");
+    let nobody = nobody();
     let mut register = Owner::load(run, &nobody, MailboxName::inbox())?;
     let total: usize = scan.mailboxes.iter().map(|m| m.items.len()).sum();
     run.count(|staged| {
@@ -312,7 +307,7 @@ impl Orphan<'_> {
             run.count(|staged| staged.unattributed += 1);
             task.number = number;
             task.uid = register.uid(self.uid);
-            let cell = run.platform.store.cell_of(&Address::new(UNATTRIBUTED).expect("it is an address"));
+            let cell = run.platform.store.cell_of(&nobody());
             let delivery = task.delivery(prepare(cell, &seen, buffers)?, traits);
             return pending.deliver(run, cell.number(), delivery, register);
         };
@@ -384,7 +379,7 @@ impl Pending {
         if rows.is_empty() {
             return Ok(());
         }
-        let nobody = Address::new(UNATTRIBUTED).expect("it is an address");
+        let nobody = nobody();
         let cell = run.platform.store.cell_of(&nobody);
         Ok(cell.write_unsynced(|tx| {
             rows.iter().try_for_each(|(number, item)| tx.put_item(register.account, *number, item))

@@ -11,7 +11,7 @@ use crate::plan::Rules;
 use crate::report::{
     AccountReport, Case, DamageEntry, DamageReason, MailboxReport, PasswordOrigin, Totals, UidDecision,
 };
-use crate::stage::{GONE, StagedKind, UNATTRIBUTED};
+use crate::stage::{GONE, StagedKind, nobody};
 use message::{Address, Flags, Identity};
 use source::Locator;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -124,7 +124,7 @@ impl<'a> AccountWork<'a> {
 
     /// The orphans that belong to nobody, and files beside them.
     pub(super) fn unattributed(run: &Run<'a>) -> Result<Vec<Self>, IntegrationError> {
-        let address = Address::new(UNATTRIBUTED).expect("it is an address");
+        let address = nobody();
         let cell = run.platform.store.cell_of(&address);
         let mut work = cell.read(|view| Self::load(run, view, cell, &address))?;
         let mut known: Vec<HashSet<Locator>> = Vec::new();

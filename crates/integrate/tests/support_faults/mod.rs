@@ -84,16 +84,3 @@ pub(crate) fn uninterrupted(home: &Path, incident: &Path, cells: u32) -> State {
     assert_sound(&platform, "uninterrupted");
     State::of(&platform)
 }
-
-pub(crate) fn copy_tree(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}

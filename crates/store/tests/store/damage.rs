@@ -8,8 +8,8 @@ use store::{Account, Class, LIVE, LineageId, MailboxId, Store, StoreError};
 use tempfile::TempDir;
 
 use crate::support::{
-    Contents, address, assert_sound, copy_tree, delivery, digest, live, mailbox, make_account, open, options, problems,
-    raw, scratch,
+    Contents, address, assert_sound, delivery, digest, live, mailbox, make_account, open, options, problems, raw,
+    scratch,
 };
 
 const ANA: &str = "ana@example.org";
@@ -42,7 +42,7 @@ impl Victim {
     /// A copy to damage.
     fn copy(&self) -> TempDir {
         let copy = scratch();
-        copy_tree(&self.home.path().join("whole"), copy.path());
+        testkit::files::copy_tree(&self.home.path().join("whole"), copy.path()).unwrap();
         copy
     }
 

@@ -9,7 +9,7 @@ use store::segment::record::SEGMENT_HEAD_LEN;
 use testkit::crashdisk::{CrashDisk, Mode};
 
 use crate::scenario::{STEPS, Scenario, segment_count};
-use crate::support::{assert_sound, copy_tree, live, open_image, options_on, scratch};
+use crate::support::{assert_sound, live, open_image, options_on, scratch};
 
 /// Opens a store and does the steps from one on until something fails; says how many are done.
 fn run(disk: &CrashDisk, from: usize) -> usize {
@@ -59,7 +59,7 @@ fn the_power_may_fail_again_while_a_store_recovers() {
         let torn = disk.crash(Mode::Some(cut)).unwrap();
         for second_cut in 0.. {
             let home = scratch();
-            copy_tree(&torn, &home.path().join("live"));
+            testkit::files::copy_tree(&torn, &home.path().join("live")).unwrap();
             let again = CrashDisk::new(&home.path().join("live")).unwrap();
             again.stop_after(second_cut);
             let opened = Store::open(again.root(), options_on(&again)).is_ok();

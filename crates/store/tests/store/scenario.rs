@@ -7,9 +7,7 @@ use store::{Account, Cell, Delivery, LIVE, Mailbox, Message, Store, StoreError, 
 use tempfile::TempDir;
 use testkit::crashdisk::CrashDisk;
 
-use crate::support::{
-    Contents, address, copy_tree, delivery, digest, live, mailbox, make_account, options, raw, scratch,
-};
+use crate::support::{Contents, address, delivery, digest, live, mailbox, make_account, options, raw, scratch};
 
 /// What a step does to a store when it is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,7 +50,7 @@ impl Scenario {
         let store = Store::init(&home.path().join("start"), 1, options()).unwrap();
         make_account(&store, "ana@example.org", 1000);
         drop(store);
-        copy_tree(&home.path().join("start"), &home.path().join("uncut"));
+        testkit::files::copy_tree(&home.path().join("start"), &home.path().join("uncut")).unwrap();
         let store = Store::open(&home.path().join("uncut"), options()).unwrap();
         let mut after = vec![live(&store)];
         for (_, step) in STEPS {
@@ -65,7 +63,7 @@ impl Scenario {
     /// The store at its start, on a crash disk of its own in a fresh directory.
     pub(crate) fn disk(&self) -> (TempDir, CrashDisk) {
         let home = scratch();
-        copy_tree(&self.home.path().join("start"), &home.path().join("live"));
+        testkit::files::copy_tree(&self.home.path().join("start"), &home.path().join("live")).unwrap();
         let disk = CrashDisk::new(&home.path().join("live")).unwrap();
         (home, disk)
     }
