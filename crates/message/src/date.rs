@@ -34,6 +34,12 @@ const ZONES: [(&str, i64); 8] =
 /// The time that a date field's value tells, in seconds since 1970 UTC; `None` when it tells none from the years 1900 to
 /// 9999.
 pub fn parse_date(value: &[u8]) -> Option<i64> {
+    parse_date_and_offset(value).map(|(time, _)| time)
+}
+
+/// As [`parse_date`], with the zone's offset from UTC in seconds: added to the time, it gives the day and the hour as they
+/// are written.
+pub fn parse_date_and_offset(value: &[u8]) -> Option<(i64, i64)> {
     let text = without_comments(&value[..value.len().min(LIMIT_BYTES)]);
     // RFC 5322 §4.3: white space may stand about the colons.
     let text = text.split(':').map(str::trim).collect::<Vec<_>>().join(":");
@@ -60,7 +66,8 @@ pub fn parse_date(value: &[u8]) -> Option<i64> {
     if !(1900..=9999).contains(&year) || !(1..=days_in(year, month)).contains(&day) {
         return None;
     }
-    Some(days_since_1970(year, month, day) * 86_400 + time_s? - offset_s.or(zone_s).unwrap_or(0))
+    let offset_s = offset_s.or(zone_s).unwrap_or(0);
+    Some((days_since_1970(year, month, day) * 86_400 + time_s? - offset_s, offset_s))
 }
 
 /// A value with its comments as spaces; one that does not end goes on to the end. Bytes that are not ASCII become

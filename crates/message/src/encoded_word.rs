@@ -8,26 +8,18 @@
 //! cut in two by the end of an encoded word. A word in a charset that is not known here, or that is no base64, is left
 //! as it is written.
 
+use crate::charset;
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use memchr::memmem;
+use encoding_rs::Encoding;
+use memchr::{memchr_iter, memmem};
 
 /// How many bytes of a value are looked at: more than any reader reads.
 const LIMIT_BYTES: usize = 16 * 1024;
 
-/// A charset that can be decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Charset {
-    Utf8,
-    /// Also ISO-8859-1 and US-ASCII: what says to be those often is this, and where they have printable characters they
-    /// agree.
-    Windows1252,
-    Iso8859_15,
-}
-
 /// The bytes of an encoded word and how to read them.
 struct Word {
-    charset: Charset,
+    charset: &'static Encoding,
     bytes: Vec<u8>,
 }
 
@@ -42,7 +34,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// windows-1252. Folds are undone and tabs become spaces; other control characters and those that turn the direction of writing
 /// are left out, so that the text can stand in a report. Looks at the first 16 KiB.
 pub fn decoded_header(value: &[u8]) -> String {
-    let mut rest = first_bytes(value);
+    decoded(first_bytes(value))
+}
+
+/// As [`decoded_header`], all of the value.
+pub(crate) fn decoded(value: &[u8]) -> String {
+    let mut rest = value;
     let mut text = String::with_capacity(rest.len());
     // The bytes of encoded words that stand beside each other are decoded together.
     let mut pending: Option<Word> = None;
@@ -50,7 +47,7 @@ pub fn decoded_header(value: &[u8]) -> String {
         let (before, at_word) = rest.split_at(start);
         let Some((word, length)) = parse_word(at_word) else {
             push_decoded(pending.take(), &mut text);
-            text.push_str(&raw_text(&rest[..start + 2]));
+            text.push_str(&charset::guess(&rest[..start + 2]));
             rest = &rest[start + 2..];
             continue;
         };
@@ -59,7 +56,7 @@ pub fn decoded_header(value: &[u8]) -> String {
         let beside = pending.is_some() && before.iter().all(u8::is_ascii_whitespace);
         if !beside {
             push_decoded(pending.take(), &mut text);
-            text.push_str(&raw_text(before));
+            text.push_str(&charset::guess(before));
         }
         match &mut pending {
             Some(last) if last.charset == word.charset => last.bytes.extend(word.bytes),
@@ -70,16 +67,8 @@ pub fn decoded_header(value: &[u8]) -> String {
         }
     }
     push_decoded(pending.take(), &mut text);
-    text.push_str(&raw_text(rest));
+    text.push_str(&charset::guess(rest));
     printable(&text)
-}
-
-/// Bytes that say no charset: UTF-8 where they are, else windows-1252.
-pub(crate) fn raw_text(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => decode(Charset::Windows1252, bytes),
-    }
 }
 
 /// As much of a value as is looked at, not cut inside a character of UTF-8.
@@ -90,7 +79,7 @@ fn first_bytes(value: &[u8]) -> &[u8] {
 
 fn push_decoded(word: Option<Word>, text: &mut String) {
     if let Some(word) = word {
-        text.push_str(&decode(word.charset, &word.bytes));
+        text.push_str(&charset::decode(word.charset, &word.bytes));
     }
 }
 
@@ -98,14 +87,11 @@ fn push_decoded(word: Option<Word>, text: &mut String) {
 fn parse_word(bytes: &[u8]) -> Option<(Word, usize)> {
     let after_start = bytes.strip_prefix(b"=?")?;
     let charset_length = memchr::memchr(b'?', after_start)?;
-    let charset = charset_of(&after_start[..charset_length])?;
+    // RFC 2231 §5: a language may follow on the name.
+    let charset = charset::named(after_start[..charset_length].split(|b| *b == b'*').next()?)?;
     let [encoding, b'?', encoded @ ..] = &after_start[charset_length + 1..] else { return None };
-    let encoded_length = memmem::find(encoded, b"?=")?;
+    let encoded_length = encoded_length(encoded)?;
     let text = &encoded[..encoded_length];
-    if memmem::find(text, b"=?").is_some() {
-        // It does not end: this is the end of the next one.
-        return None;
-    }
     let bytes = match encoding {
         b'B' | b'b' => decode_b(text)?,
         b'Q' | b'q' => decode_q(text),
@@ -114,18 +100,18 @@ fn parse_word(bytes: &[u8]) -> Option<(Word, usize)> {
     Some((Word { charset, bytes }, 2 + charset_length + 3 + encoded_length + 2))
 }
 
-fn charset_of(name: &[u8]) -> Option<Charset> {
-    let name = name.split(|b| *b == b'*').next()?;
-    let is = |known: &[&str]| known.iter().any(|k| name.eq_ignore_ascii_case(k.as_bytes()));
-    if is(&["utf-8", "utf8"]) {
-        Some(Charset::Utf8)
-    } else if is(&["us-ascii", "ascii", "iso-8859-1", "iso8859-1", "latin1", "windows-1252", "cp1252"]) {
-        Some(Charset::Windows1252)
-    } else if is(&["iso-8859-15", "iso8859-15", "latin9"]) {
-        Some(Charset::Iso8859_15)
-    } else {
-        None
+/// Where the `?=` of an encoded text stands. Where the next word begins before it, this one does not end; so nothing is
+/// searched twice.
+fn encoded_length(encoded: &[u8]) -> Option<usize> {
+    for mark in memchr_iter(b'?', encoded) {
+        if encoded.get(mark + 1) == Some(&b'=') {
+            return Some(mark);
+        }
+        if mark > 0 && encoded[mark - 1] == b'=' {
+            return None;
+        }
     }
+    None
 }
 
 fn decode_b(text: &[u8]) -> Option<Vec<u8>> {
@@ -153,40 +139,6 @@ fn decode_q(text: &[u8]) -> Vec<u8> {
         }
     }
     bytes
-}
-
-/// Decodes bytes; what no charset can have becomes U+FFFD.
-fn decode(charset: Charset, bytes: &[u8]) -> String {
-    match charset {
-        Charset::Utf8 => String::from_utf8_lossy(bytes).into_owned(),
-        Charset::Windows1252 => bytes.iter().map(|b| windows_1252(*b)).collect(),
-        Charset::Iso8859_15 => bytes.iter().map(|b| iso_8859_15(*b)).collect(),
-    }
-}
-
-fn windows_1252(byte: u8) -> char {
-    const C1: [char; 32] = [
-        '€', '\u{FFFD}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{FFFD}', 'Ž', '\u{FFFD}',
-        '\u{FFFD}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{FFFD}', 'ž', 'Ÿ',
-    ];
-    match byte {
-        0x80..=0x9F => C1[usize::from(byte - 0x80)],
-        _ => char::from(byte),
-    }
-}
-
-fn iso_8859_15(byte: u8) -> char {
-    match byte {
-        0xA4 => '€',
-        0xA6 => 'Š',
-        0xA8 => 'š',
-        0xB4 => 'Ž',
-        0xB8 => 'ž',
-        0xBC => 'Œ',
-        0xBD => 'œ',
-        0xBE => 'Ÿ',
-        _ => char::from(byte),
-    }
 }
 
 /// Text without what could break the line, the terminal or the order of the characters around it.

@@ -6,23 +6,28 @@
 
 mod address;
 mod canonical;
+mod charset;
 mod damage;
 mod date;
 mod digest;
 mod encoded_word;
+pub mod envelope;
 mod eol;
 mod flags;
 pub mod header;
 mod lines;
 mod mailbox_name;
+pub mod mime;
 mod recipients;
+pub mod subject;
+pub mod text;
 mod twins;
 pub mod utf7;
 
 pub use address::{Address, AddressError};
 pub use canonical::{Examined, canonical, examine};
 pub use damage::{DamageKind, damage_of, is_beginning_of};
-pub use date::parse_date;
+pub use date::{parse_date, parse_date_and_offset};
 pub use digest::{Digest, Identity, ParseHashError};
 pub use encoded_word::decoded_header;
 pub use eol::{push_crlf, to_crlf, to_lf};

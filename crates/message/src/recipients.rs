@@ -1,7 +1,8 @@
 //! For whom a message that lies about was meant (`RULES.md 9.3`).
 
 use crate::address::Address;
-use crate::encoded_word::{decoded_header, raw_text};
+use crate::charset;
+use crate::encoded_word::decoded_header;
 use crate::header::{self, Field};
 
 /// Where the evidence stands, strongest first, in the order of the rule.
@@ -67,9 +68,9 @@ fn addresses_of(evidence: Evidence, field: &Field<'_>) -> Vec<Address> {
     let value = field.value();
     let value = &value[..value.len().min(LIMIT_BYTES)];
     if evidence == Evidence::ReceivedFor {
-        return received_for(&raw_text(value)).into_iter().collect();
+        return received_for(&charset::guess(value)).into_iter().collect();
     }
-    let addresses = address_list(&raw_text(value));
+    let addresses = address_list(&charset::guess(value));
     if addresses.is_empty() {
         // Some clients encode the whole of the field, addresses included.
         return address_list(&decoded_header(value));

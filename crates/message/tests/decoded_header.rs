@@ -3,7 +3,7 @@
 use message::decoded_header;
 use proptest::prelude::*;
 
-const TEXTS: [(&[u8], &str); 37] = [
+const TEXTS: [(&[u8], &str); 39] = [
     (b"", ""),
     (b"Hola", "Hola"),
     // RFC 2047 §8.
@@ -11,7 +11,7 @@ const TEXTS: [(&[u8], &str); 37] = [
     (b"=?ISO-8859-1?Q?Keld_J=F8rn_Simonsen?= <keld@dkuug.dk>", "Keld Jørn Simonsen <keld@dkuug.dk>"),
     (
         b"=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?=\r\n =?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxlLg==?=",
-        "If you can read this yo =?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxlLg==?=",
+        "If you can read this you understand the example.",
     ),
     (b"(=?ISO-8859-1?Q?a?=)", "(a)"),
     (b"(=?ISO-8859-1?Q?a?= b)", "(a b)"),
@@ -25,6 +25,8 @@ const TEXTS: [(&[u8], &str); 37] = [
     (b"=?UTF8?B?QcOxbw==?=", "Año"),
     (b"=?utf-8*es?q?a=c3=b1o?=", "año"),
     (b"=?iso-8859-15?q?=A4=A6=A8=B4=B8=BC=BD=BE=F1?=", "€ŠšŽžŒœŸñ"),
+    (b"=?koi8-r?q?=F1?=", "Я"),
+    (b"=?iso-2022-jp?b?GyRCNEE7ehsoQg==?=", "漢字"),
     (b"=?windows-1252?q?=80=93x=94?=", "€“x”"),
     (b"=?iso-8859-1?q?=80?=", "€"),
     (b"=?iso-8859-1?q?a?= =?utf-8?q?=c3=b1?=", "añ"),
@@ -37,7 +39,7 @@ const TEXTS: [(&[u8], &str); 37] = [
     (b"=?utf-8?q?100=25_=x_=?=", "100% =x ="),
     (b"=?utf-8?q?=ff?=", "\u{FFFD}"),
     // Left as they are written.
-    (b"=?koi8-r?q?=F1?=", "=?koi8-r?q?=F1?="),
+    (b"=?x-unknown?q?=F1?=", "=?x-unknown?q?=F1?="),
     (b"=?utf-8?x?a?=", "=?utf-8?x?a?="),
     (b"=?utf-8?b?!?=", "=?utf-8?b?!?="),
     (b"=?utf-8?b?w?=", "=?utf-8?b?w?="),
