@@ -1,24 +1,28 @@
 //! The consistency check: every record against its checksums and digest, every row against every other.
 //!
-//! Invariants (the same list that writing keeps; RFC 9051 §2.3.1.1, RFC 7162, `RULES.md` G11):
+//! Invariants (the same list that writing keeps; RFC 9051 §2.3.1.1, RFC 7162, `RULES.md` G11; 5, 6, 10 and 11 are what can
+//! be seen of the rules of served mailboxes, which `served` lists):
 //!
 //! 1. Every record is whole, and its bytes are those that its digest names.
 //! 2. Every blob row points to a record of that digest with bytes, and its identity and size are those of the bytes.
 //! 3. Every delivery record's bytes are known to the index.
 //! 4. Every message's bytes, mailbox and account exist.
 //! 5. A live mailbox has a UIDVALIDITY, at most the highest that its account ever had; UIDs are below UIDNEXT; modification
-//!    sequences are not above HIGHESTMODSEQ.
+//!    sequences are above 0 in live mailboxes, and not above HIGHESTMODSEQ.
 //! 6. No UID is both a message and expunged.
 //! 7. No POP3 UIDL stands twice in a live INBOX.
 //! 8. A live account has exactly one INBOX.
 //! 9. A staged item that became a message points to one.
+//! 10. No mailbox has a name that is subscribed to as one without a mailbox.
+//! 11. Annotations belong to an account, and to a mailbox of it or to the server; their entries have names that such have.
 
 use crate::cell::{Cell, Finding, left_over, tail};
 use crate::error::{Class, StoreError};
-use crate::index::{rows, sqlite};
+use crate::index::{rows, served, sqlite};
 use crate::segment::log::Found;
 use crate::segment::record::{self, Codec, Kind, SEGMENT_HEAD_LEN};
-use crate::types::{Account, Blob, LIVE, Mailbox, MailboxId, Place, Traits, uidl_by_rule};
+use crate::served::is_entry;
+use crate::types::{Account, Annotation, Blob, LIVE, Mailbox, MailboxId, Place, Traits, uidl_by_rule};
 use std::collections::{HashMap, HashSet};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -218,7 +222,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Invariants 4 to 9.
+    /// Invariants 4 to 11.
     fn rows(&mut self) -> Result<()> {
         for text in rows::strays(self.view.db)? {
             self.problem(format!("index: {text} belong to nothing"));
@@ -240,6 +244,16 @@ impl Check<'_> {
         let highest = self.view.max_uidvalidity(account.id)?;
         if live && mailboxes.iter().filter(|m| m.name.is_inbox()).count() != 1 {
             self.problem(format!("{}: there is not exactly one INBOX", account.address));
+        }
+        for name in self.view.subscriptions(account.id)? {
+            if mailboxes.iter().any(|m| m.name == name) {
+                self.problem(format!("{} {name}: it is subscribed to as if it were not there", account.address));
+            }
+        }
+        for Annotation { entry, .. } in served::all_annotations(self.view.db, account.id)? {
+            if !is_entry(&entry) {
+                self.problem(format!("{}: annotation {entry:?} has no name of one", account.address));
+            }
         }
         let mut uids = HashSet::new();
         for mailbox in &mailboxes {
@@ -285,6 +299,9 @@ impl Check<'_> {
             }
             if m.modseq > mailbox.highest_modseq {
                 problems.push(format!("{at}: UID {} has a modification sequence above the mailbox's", m.uid));
+            }
+            if live && m.modseq == 0 {
+                problems.push(format!("{at}: UID {} has no modification sequence", m.uid));
             }
             if expunged.contains_key(&m.uid) {
                 problems.push(format!("{at}: UID {} is there and expunged", m.uid));

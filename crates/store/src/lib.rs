@@ -7,25 +7,32 @@
 mod cell;
 mod check;
 mod codec;
+mod derived;
 pub mod disk;
 mod error;
 mod index;
 mod manifest;
 mod rebuild;
 pub mod segment;
+mod served;
 mod store;
 mod types;
 
-pub use cell::{Cell, Delivered, Delivery, Finding, Journal, Prepared, Tx, View, inbox};
+pub use cell::{Cell, Delivered, Delivery, Finding, Journal, Listener, Prepared, Tx, View};
 pub use check::CheckReport;
 pub use codec::Malformed;
+pub use derived::{CacheKind, DerivedHealth, TextScope, Tidied};
 pub use error::{Class, StoreError};
 pub use manifest::{AccountState, MailboxState};
 pub use rebuild::Rebuilt;
+pub use served::{
+    Appended, Copied, Counts, Created, Expunged, FlagChange, FlagMode, Image, MAX_ANNOTATION_BYTES, MAX_ANNOTATIONS,
+    MAX_KEYWORDS, MAX_MAILBOXES, Moved, NewMessage, Outcome, Refused, Renamed, Replaced, Row, Stored, Usage,
+};
 pub use store::{DEFAULT_CELLS, FORMAT_VERSION, MAX_CELLS, OpenOptions, Store, write_durably};
 pub use types::{
-    Account, AccountId, Blob, BlobId, Item, LIVE, LineageId, Mailbox, MailboxId, Message, NewMailbox, Origin, Place,
-    Traits, uidl_by_rule,
+    Account, AccountId, Annotation, Blob, BlobId, Item, LIVE, LineageId, Mailbox, MailboxId, Message, NewMailbox,
+    Origin, Place, Traits, inbox, uidl_by_rule,
 };
 
 /// Seconds since 1970 UTC.

@@ -5,16 +5,23 @@
 
 use crate::codec::{Decoder, Encoder, Malformed};
 use crate::segment::record::decode_keywords;
-use crate::types::{BlobId, Mailbox, MailboxId, Message, Traits};
+use crate::types::{Annotation, BlobId, Mailbox, MailboxId, Message, Traits};
 use message::{Digest, Flags, Identity, Keyword, MailboxName, SpecialUse};
 
+/// A state without subscriptions to mere names and without annotations is written as this version.
 const VERSION: u64 = 1;
+/// With subscriptions and annotations behind the mailboxes.
+const VERSION_WITH_EXTRAS: u64 = 2;
 
 /// An account with all that is in it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccountState {
     /// Its mailboxes by number.
     pub mailboxes: Vec<MailboxState>,
+    /// Names that it is subscribed to and that no mailbox has.
+    pub subscriptions: Vec<MailboxName>,
+    /// Its annotations.
+    pub annotations: Vec<Annotation>,
 }
 
 /// A mailbox with all that is in it.
@@ -57,7 +64,8 @@ impl AccountState {
     /// The state as bytes. UIDs, sequences and dates are written as differences: neighbours are alike.
     pub fn encode(&self) -> Vec<u8> {
         let mut e = Encoder::default();
-        e.unsigned(VERSION).unsigned(self.mailboxes.len() as u64);
+        let extras = !self.subscriptions.is_empty() || !self.annotations.is_empty();
+        e.unsigned(if extras { VERSION_WITH_EXTRAS } else { VERSION }).unsigned(self.mailboxes.len() as u64);
         for MailboxState { mailbox: m, messages, expunged } in &self.mailboxes {
             e.signed(m.id.0).bytes(m.name.as_str().as_bytes()).unsigned(m.uidvalidity.unwrap_or(0).into());
             e.unsigned(m.uidnext.into()).unsigned(m.highest_modseq);
@@ -79,6 +87,14 @@ impl AccountState {
                     .optional_bytes(identity.as_ref().map(|i| &i.as_bytes()[..]));
             }
         }
+        if extras {
+            e.unsigned(self.subscriptions.len() as u64);
+            self.subscriptions.iter().for_each(|name| _ = e.bytes(name.as_str().as_bytes()));
+            e.unsigned(self.annotations.len() as u64);
+            for Annotation { mailbox, entry, value } in &self.annotations {
+                e.signed(mailbox.map_or(0, |m| m.0)).bytes(entry.as_bytes()).bytes(value);
+            }
+        }
         e.bytes
     }
 
@@ -88,9 +104,11 @@ impl AccountState {
     /// [`Malformed`] when the bytes are not one, whole, or of a later version.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut d = Decoder::new(bytes);
-        if d.unsigned()? != VERSION {
-            return Err(Malformed);
-        }
+        let extras = match d.unsigned()? {
+            VERSION => false,
+            VERSION_WITH_EXTRAS => true,
+            _ => return Err(Malformed),
+        };
         let mut state = AccountState::default();
         for _ in 0..d.unsigned()? {
             let mailbox = Mailbox {
@@ -133,6 +151,17 @@ impl AccountState {
                 expunged.push((uid, modseq, identity));
             }
             state.mailboxes.push(MailboxState { mailbox, messages, expunged });
+        }
+        if extras {
+            for _ in 0..d.unsigned()? {
+                state.subscriptions.push(MailboxName::new(d.text()?).map_err(|_| Malformed)?);
+            }
+            for _ in 0..d.unsigned()? {
+                let mailbox = d.signed()?;
+                let (entry, value) = (d.text()?.to_owned(), d.bytes()?.to_vec());
+                let mailbox = (mailbox != 0).then_some(MailboxId(mailbox));
+                state.annotations.push(Annotation { mailbox, entry, value });
+            }
         }
         if d.is_empty() { Ok(state) } else { Err(Malformed) }
     }

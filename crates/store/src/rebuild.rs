@@ -1,9 +1,10 @@
 //! Index snapshots, and making an index anew: losing the database is an inconvenience, not an incident.
 
 use crate::cell::{CellOptions, Finding, Replay, catch_up, make_inboxes};
+use crate::derived::GENERATION;
 use crate::disk::{Disk, RealDisk};
 use crate::error::StoreError;
-use crate::index::sqlite;
+use crate::index::{rows, sqlite};
 use crate::segment::log::Segments;
 use crate::{Cell, now};
 use std::path::{Path, PathBuf};
@@ -102,7 +103,9 @@ pub(crate) fn rebuild(dir: &Path, options: &CellOptions) -> Result<Rebuilt> {
     let db = sqlite::open_writer(&fresh, None, true)?;
     catch_up(&db, &segments, options.number, Replay::Everything, &mut findings)?;
     make_inboxes(&db)?;
-    let messages = crate::index::rows::count_messages(&db)?;
+    // It gives messages' bytes other numbers: see `derived`.
+    rows::delete_note(&db, GENERATION)?;
+    let messages = rows::count_messages(&db)?;
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     db.close().map_err(|(_, e)| e)?;
     std::fs::File::open(&fresh).and_then(|f| f.sync_all()).map_err(io(&fresh))?;

@@ -9,7 +9,7 @@
 //! DIR/cells/00/          index.sqlite, segments/, snapshots/
 //! ```
 
-use crate::cell::{Cell, CellOptions, Finding};
+use crate::cell::{Cell, CellOptions, Finding, Listener};
 use crate::disk::{Disk, RealDisk};
 use crate::error::StoreError;
 use crate::rebuild::{Rebuilt, rebuild};
@@ -163,6 +163,12 @@ impl Store {
         let hash = blake3::hash(address.key().as_bytes());
         let word = hash.as_bytes().first_chunk().map_or(0, |c| u64::from_le_bytes(*c));
         &self.cells[(word % self.cells.len() as u64) as usize]
+    }
+
+    /// Has every account told that a commit changed, behind the commit and outside every lock; once in the store's life.
+    /// Gives whether this was the first time: a second listener is not taken.
+    pub fn on_change(&self, listener: Listener) -> bool {
+        self.cells.iter().all(|cell| cell.listener.set(listener.clone()).is_ok())
     }
 
     /// Gives back reserved room and writes logs back. Dropping a store without it loses nothing.

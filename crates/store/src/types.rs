@@ -90,6 +90,29 @@ impl NewMailbox {
     }
 }
 
+/// The name that every live account has a mailbox of.
+pub fn inbox() -> NewMailbox {
+    NewMailbox {
+        name: MailboxName::inbox(),
+        uidvalidity: None,
+        uidnext: 1,
+        highest_modseq: 0,
+        special_use: None,
+        subscribed: true,
+    }
+}
+
+/// An annotation (RFC 5464).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// Of which mailbox; `None`: of the server, for an account.
+    pub mailbox: Option<MailboxId>,
+    /// Its entry, in lower case.
+    pub entry: String,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
 /// Marks of a message that are neither flags nor keywords.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Traits(pub u8);

@@ -1,5 +1,6 @@
 //! The statements of the index, and how rows become types. Plain SQL, values bound.
 
+use super::served;
 use crate::error::StoreError;
 use crate::segment::record::decode_keywords;
 use crate::types::{
@@ -22,7 +23,7 @@ fn special_use_of(number: Option<i64>) -> Option<SpecialUse> {
     number.and_then(|n| SpecialUse::ALL.get(usize::try_from(n).ok()?).copied())
 }
 
-fn keyword_text(keywords: &[Keyword]) -> Option<String> {
+pub(super) fn keyword_text(keywords: &[Keyword]) -> Option<String> {
     let words: Vec<&str> = keywords.iter().map(Keyword::as_str).collect();
     Some(words.join(" ")).filter(|t| !t.is_empty())
 }
@@ -42,6 +43,12 @@ pub(crate) fn set_note(db: &Connection, name: &str, value: &str) -> Result<()> {
 
 pub(crate) fn delete_note(db: &Connection, name: &str) -> Result<()> {
     db.prepare_cached("DELETE FROM cell WHERE name = ?1")?.execute([name])?;
+    Ok(())
+}
+
+/// Deletes notes whose names are a text and digits behind it.
+pub(crate) fn delete_numbered_notes(db: &Connection, before: &str) -> Result<()> {
+    db.prepare_cached("DELETE FROM cell WHERE name > ?1 AND name < ?1 || ':'")?.execute([before])?;
     Ok(())
 }
 
@@ -101,11 +108,13 @@ pub(crate) fn delete_account(db: &Connection, id: AccountId) -> Result<()> {
     Ok(())
 }
 
-/// Removes mailboxes and messages, and what is remembered of expunged ones.
+/// Removes mailboxes and messages, what is remembered of expunged ones, subscriptions and annotations.
 pub(crate) fn delete_content(db: &Connection, id: AccountId) -> Result<()> {
     db.prepare_cached("DELETE FROM message WHERE account_id = ?1")?.execute([id.0])?;
     db.prepare_cached("DELETE FROM expunged WHERE account_id = ?1")?.execute([id.0])?;
     db.prepare_cached("DELETE FROM mailbox WHERE account_id = ?1")?.execute([id.0])?;
+    db.prepare_cached("DELETE FROM subscription WHERE account_id = ?1")?.execute([id.0])?;
+    db.prepare_cached("DELETE FROM annotation WHERE account_id = ?1")?.execute([id.0])?;
     Ok(())
 }
 
@@ -144,18 +153,22 @@ pub(crate) fn mailboxes(db: &Connection, account: AccountId) -> Result<Vec<Mailb
     let mut rows = statement.query([account.0])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
-        found.push(Mailbox {
-            id: MailboxId(id),
-            name: MailboxName::new(&name).map_err(|e| bad(&format!("mailbox {id} of account {}: {e}", account.0)))?,
-            uidvalidity: row.get(2)?,
-            uidnext: row.get(3)?,
-            highest_modseq: row.get(4)?,
-            special_use: special_use_of(row.get(5)?),
-            subscribed: row.get(6)?,
-        });
+        found.push(mailbox_at(account, row)?);
     }
     Ok(found)
+}
+
+pub(super) fn mailbox_at(account: AccountId, row: &Row<'_>) -> Result<Mailbox> {
+    let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
+    Ok(Mailbox {
+        id: MailboxId(id),
+        name: MailboxName::new(&name).map_err(|e| bad(&format!("mailbox {id} of account {}: {e}", account.0)))?,
+        uidvalidity: row.get(2)?,
+        uidnext: row.get(3)?,
+        highest_modseq: row.get(4)?,
+        special_use: special_use_of(row.get(5)?),
+        subscribed: row.get(6)?,
+    })
 }
 
 pub(crate) fn next_mailbox_id(db: &Connection, account: AccountId) -> Result<MailboxId> {
@@ -164,7 +177,7 @@ pub(crate) fn next_mailbox_id(db: &Connection, account: AccountId) -> Result<Mai
     Ok(MailboxId(db.prepare_cached(sql)?.query_row([account.0], |r| r.get(0))?))
 }
 
-/// Writes a mailbox's row, new or changed.
+/// Writes a mailbox's row, new or changed. It takes over a subscription to its name.
 pub(crate) fn put_mailbox(db: &Connection, account: AccountId, id: MailboxId, m: &NewMailbox) -> Result<()> {
     let sql = "INSERT INTO mailbox (account_id, mailbox_id, name, uidvalidity, uidnext, highest_modseq, special_use, \
                subscribed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (account_id, mailbox_id) DO UPDATE SET \
@@ -172,16 +185,10 @@ pub(crate) fn put_mailbox(db: &Connection, account: AccountId, id: MailboxId, m:
                highest_modseq = excluded.highest_modseq, special_use = excluded.special_use, \
                subscribed = excluded.subscribed";
     let special_use = special_use_number(m.special_use);
-    let values = params![
-        account.0,
-        id.0,
-        m.name.as_str(),
-        m.uidvalidity,
-        m.uidnext,
-        m.highest_modseq,
-        special_use,
-        m.subscribed
-    ];
+    // A subscription to the name was waiting for it.
+    let subscribed = served::delete_subscription(db, account, &m.name)? || m.subscribed;
+    let values =
+        params![account.0, id.0, m.name.as_str(), m.uidvalidity, m.uidnext, m.highest_modseq, special_use, subscribed];
     db.prepare_cached(sql)?.execute(values)?;
     if let Some(uidvalidity) = m.uidvalidity {
         raise_max_uidvalidity(db, account, uidvalidity)?;
@@ -200,6 +207,8 @@ pub(crate) fn clear_mailbox(db: &Connection, account: AccountId, id: MailboxId) 
 
 pub(crate) fn delete_mailbox(db: &Connection, account: AccountId, id: MailboxId) -> Result<()> {
     clear_mailbox(db, account, id)?;
+    let annotations = "DELETE FROM annotation WHERE account_id = ?1 AND mailbox_id = ?2";
+    db.prepare_cached(annotations)?.execute(params![account.0, id.0])?;
     let sql = "DELETE FROM mailbox WHERE account_id = ?1 AND mailbox_id = ?2";
     db.prepare_cached(sql)?.execute(params![account.0, id.0])?;
     Ok(())
@@ -246,7 +255,7 @@ fn word(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(|w| w as u64))
 }
 
-fn blob_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Blob> {
+pub(super) fn blob_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Blob> {
     Ok(Blob {
         id: BlobId(row.get(first)?),
         digest: Digest(hash(row, first + 1)?),
@@ -294,13 +303,17 @@ pub(crate) fn for_each_blob(db: &Connection, mut each: impl FnMut(Blob) -> Resul
 
 // Messages.
 
-fn message_at(row: &Row<'_>) -> Result<Message> {
-    let keywords: Option<&str> = row.get_ref(3)?.as_str_or_null().map_err(|_| bad("keywords that are no text"))?;
+pub(super) fn keywords_at(row: &Row<'_>, column: usize) -> Result<Vec<Keyword>> {
+    let text = row.get_ref(column)?.as_str_or_null().map_err(|_| bad("keywords that are no text"))?;
+    text.map_or(Ok(Vec::new()), decode_keywords).map_err(|_| bad("malformed keywords"))
+}
+
+pub(super) fn message_at(row: &Row<'_>) -> Result<Message> {
     Ok(Message {
         uid: row.get(0)?,
         blob: BlobId(row.get(1)?),
         flags: Flags::from_bits(row.get(2)?),
-        keywords: keywords.map_or(Ok(Vec::new()), decode_keywords).map_err(|_| bad("malformed keywords"))?,
+        keywords: keywords_at(row, 3)?,
         internal_date: row.get(4)?,
         save_date: row.get(5)?,
         modseq: row.get(6)?,
@@ -410,7 +423,13 @@ pub(crate) fn strays(db: &Connection) -> Result<Vec<String>> {
                UNION ALL SELECT 'mailbox ' || mailbox_id || ' of account ' || account_id FROM mailbox b \
                WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = b.account_id) \
                UNION ALL SELECT DISTINCT 'items of account ' || account_id FROM item i \
-               WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = i.account_id)";
+               WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = i.account_id) \
+               UNION ALL SELECT DISTINCT 'subscriptions of account ' || account_id FROM subscription s \
+               WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = s.account_id) \
+               UNION ALL SELECT DISTINCT 'annotations of mailbox ' || mailbox_id || ' of account ' || account_id \
+               FROM annotation n WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = n.account_id) \
+               OR (mailbox_id <> 0 AND NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.account_id = n.account_id \
+               AND b.mailbox_id = n.mailbox_id))";
     let mut statement = db.prepare_cached(sql)?;
     let found = statement.query_map([], |r| r.get(0))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)

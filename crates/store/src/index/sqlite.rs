@@ -7,16 +7,17 @@
 
 use crate::error::StoreError;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The first SQLite in which two connections that write and checkpoint at once cannot lose committed data.
 pub(crate) const LEAST_VERSION: i32 = 3_051_003;
 /// The version of the schema that this program writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
-const SCHEMA: &str = include_str!("schema.sql");
+/// What makes each version of the schema out of the one before. Never edited: indexes of every version are about.
+const SCHEMA: [&str; SCHEMA_VERSION as usize] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 /// Pages of the WAL after which it is written back: 32 MiB, so that bulk work is not interrupted all the time.
 const WRITE_BACK_PAGES: i64 = 8192;
 /// SQLite's own checkpoints are off: they hide a sync that failed, behind which nothing would be durable any more.
@@ -38,21 +39,31 @@ pub(crate) fn open_writer(path: &Path, vfs: Option<&str>, may_make: bool) -> Res
         let message = "the index is lost; make it anew with `reintegra rebuild`".to_owned();
         return Err(StoreError::Directory { path: path.to_owned(), message });
     }
-    if made == 0 {
-        full_sync(&connection, true)?;
-        let tx = connection.transaction()?;
-        tx.execute_batch(SCHEMA)?;
-        tx.execute("INSERT INTO cell (name, value) VALUES ('schema', ?1)", [SCHEMA_VERSION.to_string()])?;
-        tx.commit()?;
-        full_sync(&connection, false)?;
-    }
-    let version: String = connection.query_row("SELECT value FROM cell WHERE name = 'schema'", [], |r| r.get(0))?;
-    if version.parse::<i64>().ok().is_none_or(|v| v > SCHEMA_VERSION) {
+    let version = match made {
+        0 => "0".to_owned(),
+        _ => connection.query_row("SELECT value FROM cell WHERE name = 'schema'", [], |r| r.get(0))?,
+    };
+    let Some(missing) = version.parse().ok().and_then(|v: usize| SCHEMA.get(v..)) else {
         let message =
             format!("the index has format {version}, this program knows up to {SCHEMA_VERSION}: use a newer one");
         return Err(StoreError::Directory { path: path.to_owned(), message });
+    };
+    if !missing.is_empty() {
+        upgrade(&mut connection, missing)?;
     }
     Ok(connection)
+}
+
+/// Makes an index of an earlier version, or an empty one, one of this version; in one transaction.
+fn upgrade(connection: &mut Connection, missing: &[&str]) -> Result<(), StoreError> {
+    full_sync(connection, true)?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    missing.iter().try_for_each(|sql| tx.execute_batch(sql))?;
+    let sql = "INSERT INTO cell (name, value) VALUES ('schema', ?1) \
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    tx.execute(sql, [SCHEMA_VERSION.to_string()])?;
+    tx.commit()?;
+    full_sync(connection, false)
 }
 
 /// Opens a connection that only reads.

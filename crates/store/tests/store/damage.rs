@@ -262,7 +262,7 @@ fn a_segment_of_another_cell_is_left_alone() {
 #[test]
 fn rows_changed_by_hand_are_named() {
     let victim = Victim::new();
-    let cases: [(&str, &str); 21] = [
+    let cases: [(&str, &str); 26] = [
         ("UPDATE blob SET digest = zeroblob(32) WHERE blob_id = 1", "the index expects 0000"),
         ("UPDATE blob SET identity = zeroblob(32) WHERE blob_id = 2", "describes other bytes"),
         ("UPDATE blob SET size_bytes = 1 WHERE blob_id = 2", "describes other bytes"),
@@ -273,6 +273,11 @@ fn rows_changed_by_hand_are_named() {
         ("UPDATE message SET blob_id = 99 WHERE uid = 3", "UID 3: the index has no bytes for it"),
         ("UPDATE message SET uid = 700 WHERE uid = 3", "UID 700 is not below UIDNEXT 8"),
         ("UPDATE message SET modseq = 700 WHERE uid = 3", "UID 3 has a modification sequence above"),
+        ("UPDATE message SET modseq = 0 WHERE uid = 3", "UID 3 has no modification sequence"),
+        ("INSERT INTO subscription VALUES (1, 'INBOX')", "INBOX: it is subscribed to as if it were not there"),
+        ("INSERT INTO subscription VALUES (5, 'a')", "subscriptions of account 5 belong to nothing"),
+        ("INSERT INTO annotation VALUES (1, 0, '/other/x', x'')", "annotation \"/other/x\" has no name of one"),
+        ("INSERT INTO annotation VALUES (1, 9, '/shared/x', x'')", "mailbox 9 of account 1 belong to nothing"),
         ("UPDATE message SET keywords = 'no(keyword' WHERE uid = 3", "malformed keywords"),
         ("UPDATE message SET flags = 'no number' WHERE uid = 3", "ana@example.org INBOX"),
         ("UPDATE message SET uidl = '00000001000003e8' WHERE uid = 3", "UIDs 1 and 3 have one UIDL"),

@@ -4,6 +4,7 @@
 
 mod crowd;
 mod damage;
+mod derived;
 mod extremes;
 mod failing_disk;
 mod format;
@@ -11,4 +12,6 @@ mod model;
 mod power_cut;
 mod rebuild;
 mod scenario;
+mod served;
 mod support;
+mod upgrade;

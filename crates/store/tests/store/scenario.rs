@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use message::{Flags, Keyword};
-use store::{Account, Cell, Delivery, LIVE, Mailbox, Message, Store, StoreError, Traits};
+use store::{Account, Cell, Delivery, FlagChange, FlagMode, LIVE, Mailbox, Message, Store, StoreError, Traits};
 use tempfile::TempDir;
 use testkit::crashdisk::CrashDisk;
 
-use crate::support::{Contents, address, delivery, digest, live, mailbox, make_account, options, raw, scratch};
+use crate::support::{
+    Contents, MailboxContents, address, delivery, digest, live, mailbox, make_account, name, options, raw, scratch,
+};
 
 /// What a step does to a store when it is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +24,7 @@ pub(crate) enum Kind {
 
 pub(crate) type Step = (Kind, fn(&Store) -> Result<(), StoreError>);
 
-pub(crate) const STEPS: [Step; 10] = [
+pub(crate) const STEPS: [Step; 12] = [
     (Kind::Delivers, |store| deliver(store, "ana@example.org", "INBOX", &[(1, "a"), (2, "b*2500"), (3, "a")])),
     (Kind::Writes, make_bob),
     (Kind::Delivers, |store| deliver(store, "bob@example.org", "Facturas", &[(7, "b*2500"), (9, "c*1500")])),
@@ -36,6 +38,9 @@ pub(crate) const STEPS: [Step; 10] = [
     (Kind::Settles, Store::settle),
     (Kind::Delivers, |store| deliver(store, "ana@example.org", "INBOX", &[(7, "g")])),
     (Kind::Delivers, |store| deliver(store, "bob@example.org", "INBOX", &[(1, "h"), (2, "g")])),
+    // As people do it.
+    (Kind::Writes, |store| served(store, "ana@example.org", "INBOX", flag)),
+    (Kind::Writes, |store| served(store, "bob@example.org", "Facturas", rename)),
 ];
 
 /// The store at its start, and what it holds after each number of steps.
@@ -136,6 +141,28 @@ fn deliver(store: &Store, who: &str, mailbox: &str, messages: &[(u32, &str)]) ->
     let delivered = store.cells()[0].deliver(deliveries.collect())?;
     assert!(delivered.iter().zip(messages).all(|(d, m)| d.uid == m.0));
     Ok(())
+}
+
+fn served(
+    store: &Store,
+    who: &str,
+    mailbox: &str,
+    step: fn(&Cell, &Account, &MailboxContents) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let account = account(store, who)?.unwrap();
+    let all = live(store);
+    let mailboxes = &all[&(LIVE, account.address.clone())].mailboxes;
+    mailboxes.get(mailbox).map_or(Ok(()), |mailbox| step(&store.cells()[0], &account, mailbox))
+}
+
+fn flag(cell: &Cell, ana: &Account, inbox: &MailboxContents) -> Result<(), StoreError> {
+    let (mode, flags, keywords) = (FlagMode::Add, Flags::DELETED, vec![]);
+    let change = FlagChange { uids: vec![1, 2], unchanged_since: None, mode, flags, keywords };
+    cell.store_flags(ana.id, inbox.id, change).map(|stored| assert!(stored.is_ok()))
+}
+
+fn rename(cell: &Cell, bob: &Account, _: &MailboxContents) -> Result<(), StoreError> {
+    cell.rename(bob.id, &name("Facturas"), &name("Viejas")).map(|renamed| assert!(renamed.is_ok()))
 }
 
 fn make_bob(store: &Store) -> Result<(), StoreError> {

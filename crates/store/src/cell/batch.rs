@@ -1,0 +1,263 @@
+//! A group of deliveries: what is checked before, appended to the log, and put into the index behind it.
+
+use super::{Delivered, Delivery, Result};
+use crate::error::StoreError;
+use crate::index::{rows, served};
+use crate::segment::log::Log;
+use crate::segment::record::{self, Kind, MAX_META_LEN, Payload};
+use crate::served::Touched;
+use crate::types::{
+    Account, AccountId, Blob, BlobId, Item, LIVE, LineageId, Mailbox, MailboxId, Message, Origin, Place, Traits,
+};
+use message::{Digest, Keyword};
+use rusqlite::Connection;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
+/// More than the fixed fields and the numbers of a delivery's meta take.
+const META_ROOM: usize = 512;
+
+/// A mailbox as a group of deliveries uses it.
+struct Slot {
+    account: Account,
+    mailbox: Mailbox,
+    /// The highest UID that a message has in the index.
+    highest_uid: u32,
+}
+
+/// A group of deliveries on its way: what was appended and must be indexed.
+#[derive(Default)]
+pub(super) struct Batch {
+    slots: HashMap<(AccountId, MailboxId), Slot>,
+    /// UIDs given in this batch, with their digest.
+    taken: HashMap<(AccountId, MailboxId, u32), Digest>,
+    blobs: HashMap<Digest, BlobRef>,
+    rows: Vec<BatchRow>,
+}
+
+#[derive(Clone, Copy)]
+enum BlobRef {
+    Known(BlobId),
+    New(Blob),
+}
+
+struct BatchRow {
+    account: AccountId,
+    mailbox: MailboxId,
+    live: bool,
+    size_bytes: u64,
+    digest: Digest,
+    message: Message,
+    item: Option<(i64, u8, Origin)>,
+}
+
+/// For each delivery of a ticket: its UID, or that it is there already.
+pub(super) enum Admitted {
+    At(u32),
+    There(u32),
+}
+
+impl Batch {
+    /// A batch of messages whose bytes the caller has met in the index just now.
+    pub(super) fn knowing(bytes: impl IntoIterator<Item = (Digest, BlobId)>) -> Self {
+        let blobs = bytes.into_iter().map(|(digest, id)| (digest, BlobRef::Known(id))).collect();
+        Batch { blobs, ..Batch::default() }
+    }
+
+    /// Notes what indexing the batch touches of live accounts.
+    pub(super) fn note(&self, touched: &mut Touched) {
+        for row in self.rows.iter().filter(|row| row.live) {
+            touched.mailbox(row.account, row.mailbox);
+            touched.usage(row.account, 1, row.size_bytes as i64);
+        }
+    }
+
+    /// Checks a ticket's deliveries before anything of it is written.
+    pub(super) fn admit(&mut self, db: &Connection, deliveries: &[Delivery]) -> Result<Vec<Admitted>> {
+        let mut next: HashMap<(AccountId, MailboxId), u32> = HashMap::new();
+        let mut taken: HashMap<(AccountId, MailboxId, u32), Digest> = HashMap::new();
+        let mut admitted = Vec::with_capacity(deliveries.len());
+        for d in deliveries {
+            let at = (d.account, d.mailbox);
+            let slot = match self.slots.entry(at) {
+                Entry::Occupied(slot) => slot.into_mut(),
+                Entry::Vacant(empty) => {
+                    let missing = || StoreError::Caller(format!("account {} has no mailbox {}", at.0.0, at.1.0));
+                    let account = rows::account_by_id(db, d.account)?.ok_or_else(missing)?;
+                    let mailbox = served::mailbox(db, d.account, d.mailbox)?.ok_or_else(missing)?;
+                    let highest_uid = served::highest_uid(db, d.account, d.mailbox)?;
+                    empty.insert(Slot { account, mailbox, highest_uid })
+                }
+            };
+            if meta_bound(slot, d) > MAX_META_LEN {
+                let text = format!("a delivery to mailbox {} of account {} has too many keywords", at.1.0, at.0.0);
+                return Err(StoreError::Caller(text));
+            }
+            let digest = d.message.digest;
+            if let Entry::Vacant(unknown) = self.blobs.entry(digest) {
+                match rows::blob_by_digest(db, &digest)? {
+                    Some(known) => _ = unknown.insert(BlobRef::Known(known.id)),
+                    None if d.message.payload.is_some() => {}
+                    None => return Err(StoreError::Caller(format!("the cell has no bytes of {digest}"))),
+                }
+            }
+            let uidnext = next.entry(at).or_insert(slot.mailbox.uidnext);
+            let uid = d.uid.unwrap_or(*uidnext);
+            if uid == 0 || uid == u32::MAX {
+                return Err(StoreError::Caller(format!("mailbox {} of account {} has no UIDs left", at.1.0, at.0.0)));
+            }
+            let name = (at.0, at.1, uid);
+            let there = match taken.get(&name).or_else(|| self.taken.get(&name)) {
+                Some(digest) => Some(*digest),
+                None if uid > slot.highest_uid => None,
+                None => match rows::message(db, at.0, at.1, uid)? {
+                    Some(row) => rows::blob_by_id(db, row.blob)?.map(|b| b.digest),
+                    None => None,
+                },
+            };
+            match there {
+                Some(digest) if digest == d.message.digest => admitted.push(Admitted::There(uid)),
+                Some(_) => {
+                    let text = format!("UID {uid} of mailbox {} of account {} is taken", at.1.0, at.0.0);
+                    return Err(StoreError::Caller(text));
+                }
+                None if uid < slot.mailbox.uidnext && rows::is_expunged(db, at.0, at.1, uid)? => {
+                    let text = format!("UID {uid} of mailbox {} of account {} is expunged", at.1.0, at.0.0);
+                    return Err(StoreError::Caller(text));
+                }
+                None => {
+                    taken.insert(name, digest);
+                    *uidnext = (*uidnext).max(uid + 1);
+                    admitted.push(Admitted::At(uid));
+                }
+            }
+        }
+        Ok(admitted)
+    }
+
+    pub(super) fn append(
+        &mut self,
+        log: &mut Log,
+        deliveries: &[Delivery],
+        plan: Vec<Admitted>,
+    ) -> Result<Vec<Delivered>> {
+        let save_date = crate::now();
+        let mut delivered = Vec::with_capacity(deliveries.len());
+        // What is delivered to a mailbox together is one change of it.
+        let mut raised = HashSet::new();
+        for (d, admitted) in deliveries.iter().zip(plan) {
+            let p = &d.message;
+            let slot = self.slots.get_mut(&(d.account, d.mailbox)).expect("admitted deliveries have a slot");
+            let uidvalidity = slot.mailbox.uidvalidity;
+            let uid = match admitted {
+                Admitted::At(uid) => uid,
+                Admitted::There(uid) => {
+                    let modseq = slot.mailbox.highest_modseq;
+                    delivered.push(Delivered { uid, uidvalidity, modseq, new_bytes: false });
+                    continue;
+                }
+            };
+            let live = slot.account.lineage == LIVE;
+            if counts(slot.account.lineage, d.traits) {
+                slot.mailbox.uidnext = slot.mailbox.uidnext.max(uid + 1);
+            }
+            if live && raised.insert((d.account, d.mailbox)) {
+                slot.mailbox.highest_modseq += 1;
+            }
+            let modseq = if live { slot.mailbox.highest_modseq } else { 0 };
+            let meta = record::Delivery {
+                lineage: slot.account.lineage.0,
+                account: d.account.0,
+                address: slot.account.address.clone(),
+                mailbox: d.mailbox.0,
+                mailbox_name: slot.mailbox.name.clone(),
+                uidvalidity: slot.mailbox.uidvalidity,
+                uid,
+                modseq,
+                internal_date: d.internal_date,
+                save_date,
+                flags: d.flags,
+                keywords: d.keywords.clone(),
+                uidl: d.uidl.clone(),
+                traits: d.traits.0,
+                identity: p.identity,
+                message_id: p.message_id,
+                first_field: p.first_field,
+                item: d.item.clone(),
+            };
+            let new_bytes = !self.blobs.contains_key(&p.digest);
+            let elsewhere = Payload::elsewhere(p.size_bytes);
+            let payload = p.payload.as_ref().filter(|_| new_bytes).unwrap_or(&elsewhere);
+            let place = log.append(Kind::Delivery, p.digest, payload, &meta.encode())?;
+            if new_bytes {
+                self.blobs.insert(p.digest, BlobRef::New(blob_of(&meta, p.digest, p.size_bytes, place)));
+            }
+            self.taken.insert((d.account, d.mailbox, uid), p.digest);
+            let (message, item) = (message_of(&meta, &d.keywords), d.item.clone());
+            let (account, mailbox) = (d.account, d.mailbox);
+            let (digest, size_bytes) = (p.digest, p.size_bytes);
+            self.rows.push(BatchRow { account, mailbox, live, size_bytes, digest, message, item });
+            delivered.push(Delivered { uid, uidvalidity, modseq, new_bytes });
+        }
+        Ok(delivered)
+    }
+
+    pub(super) fn index(mut self, db: &Connection) -> Result<()> {
+        for mut row in self.rows {
+            let blob = match self.blobs[&row.digest] {
+                BlobRef::Known(id) => id,
+                BlobRef::New(blob) => {
+                    let id = rows::insert_blob(db, &blob)?;
+                    self.blobs.insert(row.digest, BlobRef::Known(id));
+                    id
+                }
+            };
+            row.message.blob = blob;
+            rows::put_message(db, row.account, row.mailbox, &row.message)?;
+            if let Some((number, kind, origin)) = row.item {
+                let item = staged_item(kind, origin, row.mailbox, row.message.uid);
+                rows::put_item(db, row.account, number, &item)?;
+            }
+        }
+        for ((account, mailbox), slot) in &self.slots {
+            rows::raise_mailbox(db, *account, *mailbox, slot.mailbox.uidnext, slot.mailbox.highest_modseq)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a message's UID is one that UIDNEXT must be above: not one that staging made up.
+pub(super) fn counts(lineage: LineageId, traits: Traits) -> bool {
+    lineage == LIVE || !traits.contains(Traits::UID_MADE_UP)
+}
+
+/// At least the length of a delivery's meta.
+fn meta_bound(slot: &Slot, d: &Delivery) -> usize {
+    let keywords: usize = d.keywords.iter().map(|k| k.as_str().len() + 1).sum();
+    let item = d.item.as_ref().map_or(0, |(_, _, o)| o.path.len() + o.mended.as_ref().map_or(0, String::len));
+    let names = slot.account.address.len() + slot.mailbox.name.as_str().len() + d.uidl.as_ref().map_or(0, String::len);
+    META_ROOM + names + keywords + item
+}
+
+pub(super) fn blob_of(meta: &record::Delivery, digest: Digest, size_bytes: u64, place: Place) -> Blob {
+    let record::Delivery { identity, message_id, first_field, .. } = *meta;
+    Blob { id: BlobId(0), digest, identity, message_id, first_field, size_bytes, place }
+}
+
+pub(super) fn message_of(meta: &record::Delivery, keywords: &[Keyword]) -> Message {
+    Message {
+        uid: meta.uid,
+        blob: BlobId(0),
+        flags: meta.flags,
+        keywords: keywords.to_vec(),
+        internal_date: meta.internal_date,
+        save_date: meta.save_date,
+        modseq: meta.modseq,
+        uidl: meta.uidl.clone(),
+        traits: Traits(meta.traits),
+    }
+}
+
+pub(super) fn staged_item(kind: u8, origin: Origin, mailbox: MailboxId, uid: u32) -> Item {
+    Item { origin, kind, message: Some((mailbox, uid)), mailbox_name: None, listed_uid: None, reason: None }
+}
