@@ -301,9 +301,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(crate) fn rehash(&mut self, id: AccountId, old: &Secret, new: &Secret) -> Result<(), DirectoryError> {
-        self.execute(sql::REHASH, params![new.expose(), id.get(), old.expose()])?;
-        Ok(())
+    /// Replaces a hash by another of the same password; yields whether that was still the one.
+    pub(crate) fn rehash(&mut self, id: AccountId, old: &Secret, new: &Secret) -> Result<bool, DirectoryError> {
+        Ok(self.execute(sql::REHASH, params![new.expose(), id.get(), old.expose()])? > 0)
     }
 }
 

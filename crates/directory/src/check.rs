@@ -1,5 +1,6 @@
 //! The consistency check: the directory's invariants, one function each, in the order of `docs/design/directory.md`.
 
+use crate::app_password::{MAX_APP_PASSWORDS, check_label};
 use crate::directory::{Directory, Tx};
 use crate::domain::domain_name_fault;
 use crate::error::{DirectoryError, ErrorClass, class_of};
@@ -8,8 +9,10 @@ use crate::lineage::{Lineage, check_lineage_key};
 use crate::query::{PAGE_ROWS, check_json, check_targets, for_each_page, rows};
 use crate::secret::Secret;
 use crate::sql::{check as sql, sqlite};
+use crate::switch::check_capability;
 use message::Address;
 use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
 
 /// Problems listed at most; a directory with more is broken as a whole.
 const MAX_PROBLEMS: usize = 1000;
@@ -91,6 +94,7 @@ fn check(tx: &Tx<'_>, found: &mut Found) -> Result<(), DirectoryError> {
     check_keys(tx.connection(), found)?;
     check_active_scripts(tx.connection(), found)?;
     check_rows(tx, found)?;
+    check_credentials(tx, found)?;
     check_audit(tx, found)
 }
 
@@ -162,6 +166,31 @@ fn check_rows(tx: &Tx<'_>, found: &mut Found) -> Result<(), DirectoryError> {
     found.readable("integration", result)?;
     let result = tx.for_each_lineage(|lineage| check_lineage(tx, &lineage, found));
     found.readable("lineage", result)
+}
+
+/// SCRAM keys stand beside the hash they were made beside, app passwords and switches have names, and an account has no
+/// more app passwords and networks than are kept.
+fn check_credentials(tx: &Tx<'_>, found: &mut Found) -> Result<(), DirectoryError> {
+    let result = tx.for_each_scram_keys(|(account, stands)| match stands {
+        true => Ok(()),
+        false => found.add("scram", format!("account {account} has SCRAM keys of another hash than its own")),
+    });
+    found.readable("scram", result)?;
+    let mut counts = BTreeMap::new();
+    let result = tx.for_each_app_password(|app| {
+        *counts.entry(app.account).or_insert(0) += 1;
+        found.valid(check_label(&app.label))
+    });
+    found.readable("app_password", result)?;
+    for (account, count) in counts.into_iter().filter(|(_, count)| *count > MAX_APP_PASSWORDS) {
+        found.add("app passwords", format!("account {account} has {count} app passwords"))?;
+    }
+    let result = tx.for_each_switch(|(_, capability)| found.valid(check_capability(&capability)));
+    found.readable("account_switch", result)?;
+    for (account, count) in tx.crowded_networks()? {
+        found.add("networks", format!("account {account} has {count} networks"))?;
+    }
+    Ok(())
 }
 
 fn check_integration(tx: &Tx<'_>, integration: &Integration, found: &mut Found) -> Result<(), DirectoryError> {

@@ -33,6 +33,8 @@ ids! {
     CustomerId;
     /// Names an account; never given out again after the account is removed.
     AccountId;
+    /// Names an app password; never given out again after it is removed.
+    AppPasswordId;
     /// Names a domain admin.
     AdminId;
     /// Names an integration.

@@ -7,10 +7,16 @@ use base64::alphabet;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use subtle::ConstantTimeEq;
 
+/// Rounds of SHA-crypt where the hash names none.
+const DEFAULT_SHA_ROUNDS: u32 = 5_000;
 /// Rounds of SHA-crypt that a sign-in may cost.
 const MAX_SHA_ROUNDS: u32 = 1_000_000;
 /// The logarithm of the rounds of bcrypt that a sign-in may cost.
 const MAX_BCRYPT_COST: u32 = 16;
+/// Rounds of SHA-crypt that cost a multiple of a new hash.
+const DEAR_SHA_ROUNDS: u32 = 50_000;
+/// The logarithm of the rounds of bcrypt that cost a multiple of a new hash.
+const DEAR_BCRYPT_COST: u32 = 13;
 
 /// bcrypt's own Base64. The unused bits of the last character are zero in some programs' salts and not in others'.
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -33,7 +39,7 @@ pub(super) enum CryptHash {
     /// `$2b$cost$` with 22 characters of salt and 31 of hash.
     Bcrypt { cost: u32, salt: [u8; 16], hash: [u8; 23] },
     /// `$5$` or `$6$`, perhaps `rounds=`, salt and hash.
-    Sha { wide: bool, params: sha_crypt::Params, salt: Vec<u8>, hash: String },
+    Sha { wide: bool, rounds: u32, params: sha_crypt::Params, salt: Vec<u8>, hash: String },
 }
 
 impl CryptHash {
@@ -56,6 +62,15 @@ impl CryptHash {
         }
     }
 
+    /// Whether verifying it takes a multiple of the time that a new hash takes.
+    pub(super) fn is_dear(&self) -> bool {
+        match self {
+            CryptHash::Des(_) | CryptHash::Md5 { .. } => false,
+            CryptHash::Bcrypt { cost, .. } => *cost >= DEAR_BCRYPT_COST,
+            CryptHash::Sha { rounds, .. } => *rounds >= DEAR_SHA_ROUNDS,
+        }
+    }
+
     /// Whether this is its password. The password holds no NUL.
     pub(super) fn matches(&self, password: &[u8]) -> bool {
         match self {
@@ -68,11 +83,11 @@ impl CryptHash {
                 key.truncate(72);
                 equal(&bcrypt::bcrypt(*cost, *salt, &key)[..hash.len()], hash)
             }
-            CryptHash::Sha { wide: false, params, salt, hash } => equal(
+            CryptHash::Sha { wide: false, params, salt, hash, .. } => equal(
                 encode(&sha_crypt::sha256_crypt(password, salt, *params), SHA256_ORDER).as_bytes(),
                 hash.as_bytes(),
             ),
-            CryptHash::Sha { wide: true, params, salt, hash } => equal(
+            CryptHash::Sha { wide: true, params, salt, hash, .. } => equal(
                 encode(&sha_crypt::sha512_crypt(password, salt, *params), SHA512_ORDER).as_bytes(),
                 hash.as_bytes(),
             ),
@@ -95,19 +110,19 @@ fn parse_md5(rest: &str) -> Result<CryptHash, UnusableReason> {
 
 fn parse_sha(wide: bool, rest: &str) -> Result<CryptHash, UnusableReason> {
     const WRONG: UnusableReason = UnusableReason::Malformed("its rounds are no number from 1,000 up");
-    let (params, rest) = match rest.strip_prefix("rounds=") {
-        None => (sha_crypt::Params::RECOMMENDED, rest),
+    let (rounds, params, rest) = match rest.strip_prefix("rounds=") {
+        None => (DEFAULT_SHA_ROUNDS, sha_crypt::Params::RECOMMENDED, rest),
         Some(rest) => {
             let (rounds, rest) = rest.split_once('$').ok_or(WRONG)?;
             let rounds = rounds.parse().map_err(|_| WRONG)?;
             if rounds > MAX_SHA_ROUNDS {
                 return Err(UnusableReason::TooCostly("rounds of SHA-crypt"));
             }
-            (sha_crypt::Params::new(rounds).map_err(|_| WRONG)?, rest)
+            (rounds, sha_crypt::Params::new(rounds).map_err(|_| WRONG)?, rest)
         }
     };
     let (salt, hash) = salt_and_hash(rest, if wide { 86 } else { 43 })?;
-    Ok(CryptHash::Sha { wide, params, salt: salt.bytes().take(16).collect(), hash })
+    Ok(CryptHash::Sha { wide, rounds, params, salt: salt.bytes().take(16).collect(), hash })
 }
 
 fn parse_bcrypt(rest: &str) -> Result<CryptHash, UnusableReason> {

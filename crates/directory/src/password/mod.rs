@@ -5,6 +5,7 @@
 
 mod crypt;
 mod digest;
+mod scram;
 mod stored;
 
 use crate::secret::Secret;
@@ -12,6 +13,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use message::Address;
 use stored::Stored;
+
+pub use scram::{SCRAM_KEY_BYTES, ScramKeys, prepared};
 
 /// The longest password taken, in bytes: some schemes' cost grows with the square of the length.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
@@ -96,6 +99,12 @@ pub fn usable(stored: &str) -> Result<(), UnusableReason> {
     Stored::parse(stored).map(|_| ())
 }
 
+/// Whether verifying a password against a stored hash takes a multiple of the time that a new hash takes. Those who sign in
+/// with others should not wait behind it.
+pub fn is_dear(stored: &str) -> bool {
+    Stored::parse(stored).is_ok_and(|stored| stored.is_dear())
+}
+
 /// Hashes a password for storing: `{ARGON2ID}` and the PHC string of Argon2id, version 19, 19 MiB, two passes, one
 /// lane, a salt of 16 random bytes and 32 bytes of output (RFC 9106).
 ///
@@ -122,4 +131,14 @@ fn check(password: &[u8]) -> Result<(), PasswordError> {
         p if p.contains(&0) => Err(PasswordError::Nul),
         _ => Ok(()),
     }
+}
+
+/// HMAC-SHA-256, the keyed digest of what needs no slow hash.
+pub(crate) fn keyed_digest(key: &[u8], text: &[u8]) -> Vec<u8> {
+    digest::Algorithm::Sha256.hmac(key, text)
+}
+
+/// SHA-256.
+pub(crate) fn plain_digest(text: &[u8]) -> Vec<u8> {
+    digest::Algorithm::Sha256.digest(&[text])
 }

@@ -13,6 +13,8 @@ use subtle::ConstantTimeEq;
 
 /// Rounds of PBKDF2 and SCRAM that a sign-in may cost: about half a second.
 const MAX_PBKDF2_ROUNDS: u32 = 2_000_000;
+/// Rounds of PBKDF2 and SCRAM that cost a multiple of a new hash.
+const DEAR_PBKDF2_ROUNDS: u32 = 500_000;
 /// Memory of Argon2 that a sign-in may cost.
 const MAX_ARGON2_KIB: u32 = 256 * 1024;
 /// Memory times passes of Argon2 that a sign-in may cost.
@@ -41,7 +43,7 @@ pub(super) enum Stored {
     /// PBKDF2 with HMAC-SHA-1 (RFC 8018), as Dovecot writes it: the salt is used as written.
     Pbkdf2 { rounds: u32, salt: Vec<u8>, hash: Vec<u8> },
     /// SCRAM (RFC 5802 §3).
-    Scram { algorithm: Algorithm, rounds: u32, salt: Vec<u8>, stored_key: Vec<u8> },
+    Scram { algorithm: Algorithm, rounds: u32, salt: Vec<u8>, stored_key: Vec<u8>, server_key: Vec<u8> },
     /// The two states of HMAC-MD5 after their key (RFC 2195).
     CramMd5(Vec<u8>),
     /// MD5 of `localpart:domain:password` (RFC 2831).
@@ -120,7 +122,7 @@ impl Stored {
             }
             Stored::Digest { algorithm, hash, salt } => equal(&algorithm.digest(&[password, salt]), hash),
             Stored::Pbkdf2 { rounds, salt, hash } => equal(&Algorithm::Sha1.pbkdf2(password, salt, *rounds), hash),
-            Stored::Scram { algorithm, rounds, salt, stored_key } => {
+            Stored::Scram { algorithm, rounds, salt, stored_key, .. } => {
                 let client_key = algorithm.hmac(&algorithm.pbkdf2(password, salt, *rounds), b"Client Key");
                 equal(&algorithm.digest(&[&client_key]), stored_key)
             }
@@ -129,6 +131,20 @@ impl Stored {
                 let (local, domain) = (login.localpart().as_bytes(), login.domain().as_bytes());
                 equal(&Algorithm::Md5.digest(&[local, b":", domain, b":", password]), hash)
             }
+        }
+    }
+
+    /// Whether verifying it takes a multiple of the time that a new hash takes.
+    pub(super) fn is_dear(&self) -> bool {
+        match self {
+            Stored::Crypt(hash) => hash.is_dear(),
+            Stored::Argon2 { hasher, .. } => {
+                let work = |kib: u32, passes: u32| u64::from(kib) * u64::from(passes);
+                let params = hasher.params();
+                work(params.m_cost(), params.t_cost()) > 4 * work(MEMORY_KIB, PASSES)
+            }
+            Stored::Pbkdf2 { rounds, .. } | Stored::Scram { rounds, .. } => *rounds >= DEAR_PBKDF2_ROUNDS,
+            Stored::Plain(_) | Stored::Digest { .. } | Stored::CramMd5(_) | Stored::DigestMd5(_) => false,
         }
     }
 
@@ -224,10 +240,10 @@ fn scram(algorithm: Algorithm, text: &str) -> Result<Stored, UnusableReason> {
     let [rounds, salt, stored_key, server_key] = fields[..] else { return Err(WRONG) };
     let rounds = parse_rounds(rounds).ok_or(WRONG)?;
     let key = |text| BASE64.decode(text).ok().filter(|k| k.len() == algorithm.length()).ok_or(WRONG);
-    let (stored_key, _) = (key(stored_key)?, key(server_key)?);
+    let (stored_key, server_key) = (key(stored_key)?, key(server_key)?);
     let salt = BASE64.decode(salt).map_err(|_| WRONG)?;
     cap_pbkdf2(rounds)?;
-    Ok(Stored::Scram { algorithm, rounds, salt, stored_key })
+    Ok(Stored::Scram { algorithm, rounds, salt, stored_key, server_key })
 }
 
 fn parse_rounds(text: &str) -> Option<u32> {

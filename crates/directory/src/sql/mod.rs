@@ -19,6 +19,7 @@ pub(crate) mod alias;
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod conflict;
+pub(crate) mod credential;
 pub(crate) mod domain;
 pub(crate) mod integration;
 pub(crate) mod lineage;
@@ -41,6 +42,7 @@ mod tests {
             audit::ALL,
             check::ALL,
             conflict::ALL,
+            credential::ALL,
             domain::ALL,
             integration::ALL,
             lineage::ALL,

@@ -3,13 +3,23 @@
 use crate::{Fixture, address, texts};
 use directory::{Alias, AliasAddress, DirectoryError, ErrorClass, LineageAccount, LineageRole, Secret};
 
+const MANY_APP_PASSWORDS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
+    INSERT INTO app_password (account_id, label, hash_salt, hash, salt, iterations, stored_key, server_key, created_at)
+    SELECT account_id, label, hash_salt, hash, salt, iterations, stored_key, server_key, created_at
+    FROM app_password, n";
+const MANY_NETWORKS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 65)
+    INSERT INTO account_network SELECT 1, CAST(printf('%016d', i) AS BLOB), 0 FROM n";
+
 /// A directory with something of everything that damage can touch.
 fn furnished() -> Fixture {
     let fixture = Fixture::new();
     let ana = fixture.add("ana@example.org");
+    fixture.directory.change_password(ana, b"hierro2602").unwrap();
+    fixture.directory.add_app_password(ana, "Tablet", "op").unwrap();
     fixture
         .directory
         .write(|tx| {
+            tx.switch_off(ana, "IDLE")?;
             tx.put_script(ana, "one", b"keep;")?;
             tx.put_script(ana, "two", b"keep;")?;
             tx.activate_script(ana, Some("one"))?;
@@ -41,6 +51,11 @@ fn every_broken_invariant_is_found() {
         ("UPDATE alias SET targets = '[]'", "values"),
         ("UPDATE lineage_account SET json = '{'", "values"),
         ("UPDATE lineage_account SET key = 'Ana@example.org'", "values"),
+        ("DROP TRIGGER scram_of_former_hash; UPDATE account SET password_hash = '{PLAIN}x'", "scram"),
+        ("UPDATE app_password SET label = ''", "values"),
+        (MANY_APP_PASSWORDS, "app passwords"),
+        ("UPDATE account_switch SET capability = 'idle'", "values"),
+        (MANY_NETWORKS, "networks"),
         ("DROP TRIGGER audit_no_delete; DELETE FROM audit WHERE number = 2", "audit"),
         ("DROP TRIGGER audit_no_update; UPDATE audit SET at = 0 WHERE number = 3", "audit"),
     ];

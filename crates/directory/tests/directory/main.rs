@@ -8,6 +8,7 @@ mod admins;
 mod audit;
 mod bookkeeping;
 mod check;
+mod credentials;
 mod open;
 mod password;
 mod sign_in;

@@ -1,7 +1,7 @@
 //! Passwords: known answers, refusals, and hostile hashes.
 
 use crate::address;
-use directory::password::{self, PasswordError, UnusableReason, Verdict, hash_new, usable, verify};
+use directory::password::{self, PasswordError, UnusableReason, Verdict, hash_new, is_dear, usable, verify};
 use message::Address;
 use proptest::prelude::*;
 
@@ -270,4 +270,19 @@ proptest! {
         let keep = keep.min(stored.len() - 1);
         prop_assert!(!is_right(PASSWORD, &stored[..keep]));
     }
+}
+
+#[test]
+fn what_takes_long_to_verify_is_told_from_what_does_not() {
+    let new = hash_new(b"hierro2602").unwrap();
+    let sha = |rounds: &str| format!("{{SHA512-CRYPT}}$6${rounds}saltsalt${}", "a".repeat(86));
+    let bcrypt = |cost: &str| format!("{{BLF-CRYPT}}$2b${cost}${}", "a".repeat(53));
+    let argon2 = |memory: u32| format!("$argon2id$v=19$m={memory},t=2,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg");
+    for fast in [new.expose(), "{PLAIN}x", &sha(""), &sha("rounds=10000$"), &bcrypt("10"), &argon2(65_536)] {
+        assert!(usable(fast).is_ok() && !is_dear(fast), "{fast}");
+    }
+    for slow in [&sha("rounds=1000000$"), &bcrypt("14"), &argon2(262_144)] {
+        assert!(usable(slow).is_ok() && is_dear(slow), "{slow}");
+    }
+    assert!(!is_dear("{CRYPT}!"), "what cannot be verified costs nothing");
 }
