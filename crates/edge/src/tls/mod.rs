@@ -1,0 +1,212 @@
+//! TLS: the one place where a server's configuration is made (rustls, ring; TLS 1.2 and 1.3).
+//!
+//! Certificates come from PEM files, chosen by the name that the client asks for, the first being the default. Changed files
+//! are taken up by [`Tls::reload`]; what cannot be used leaves the former certificate in force.
+
+mod files;
+mod resolver;
+mod self_signed;
+
+use crate::shutdown::Shutdown;
+use files::{Loaded, Stamps};
+use resolver::Resolver;
+use rustls::crypto::ring::{Ticketer, default_provider};
+use rustls::{ServerConfig, version};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Where a certificate is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate and those that lead to its root, in PEM, its own first.
+    pub chain: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
+}
+
+/// Certificates cannot be used. No variant holds a key.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// No certificate is named.
+    #[error("no certificate is configured")]
+    None,
+    /// A file cannot be read.
+    #[error("{}: cannot be read", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is larger than any certificate or key.
+    #[error("{}: too large for a certificate or a key", path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file holds no certificate.
+    #[error("{}: there is no certificate in it", path.display())]
+    NoCertificate {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file holds no private key that can be used.
+    #[error("{}: there is no private key in it that can be used (RSA, ECDSA or Ed25519, not encrypted)", path.display())]
+    NoKey {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file is no PEM, or what is in it is no certificate.
+    #[error("{}: a certificate in it is damaged", path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Certificate and key are not of each other.
+    #[error("{}: not the certificate of the key {}", chain.display(), key.display())]
+    Mismatch {
+        /// The certificate's file.
+        chain: PathBuf,
+        /// The key's.
+        key: PathBuf,
+    },
+    /// A certificate cannot be made.
+    #[error("a self-signed certificate cannot be made")]
+    Make(#[source] rcgen::Error),
+    /// A file cannot be written.
+    #[error("{}: cannot be written", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The library refuses its own defaults.
+    #[error("TLS cannot be set up")]
+    Setup(#[source] rustls::Error),
+}
+
+/// A server's TLS.
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    resolver: Arc<Resolver>,
+    sources: Mutex<Vec<Source>>,
+}
+
+/// A pair of files and what was last made of it.
+struct Source {
+    files: CertificateFiles,
+    /// What the files were when they were last looked at, usable or not.
+    seen: Stamps,
+    loaded: Loaded,
+}
+
+impl Tls {
+    /// Loads certificates; the first is for clients that ask for no name, or for none that is known.
+    ///
+    /// # Errors
+    /// When there is none, or one cannot be used.
+    pub fn load(files: Vec<CertificateFiles>) -> Result<Arc<Self>, TlsError> {
+        let read = |files: CertificateFiles| {
+            // Before reading: what changes while it is read is looked at again.
+            let seen = Stamps::of(&files);
+            let loaded = Loaded::read(&files)?;
+            Ok(Source { files, seen, loaded })
+        };
+        let sources = files.into_iter().map(read).collect::<Result<Vec<Source>, TlsError>>()?;
+        let resolver = Arc::new(Resolver::new(sources.iter().map(|s| &s.loaded)).ok_or(TlsError::None)?);
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+            .map_err(TlsError::Setup)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&resolver) as _);
+        // Tickets instead of a cache: thousands of sessions are resumed without memory for each.
+        config.ticketer = Ticketer::new().map_err(TlsError::Setup)?;
+        Ok(Arc::new(Tls { config: Arc::new(config), resolver, sources: Mutex::new(sources) }))
+    }
+
+    /// Loads the self-signed certificate kept in a directory, making it there, for these names and addresses, where there
+    /// is none. The key's file is its owner's alone.
+    ///
+    /// # Errors
+    /// When it cannot be made, kept or used.
+    pub fn self_signed(directory: &Path, names: &[String]) -> Result<Arc<Self>, TlsError> {
+        Self::load(vec![self_signed::ensure(directory, names)?])
+    }
+
+    /// The configuration, for handshakes; what is reloaded is in it.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// Where the certificates are.
+    pub fn files(&self) -> Vec<CertificateFiles> {
+        self.lock().iter().map(|s| s.files.clone()).collect()
+    }
+
+    /// Takes up files that changed since they were last looked at; yields how many certificates are new, and what is wrong
+    /// with the others that changed: they keep their former certificate, and are reported once for each change.
+    pub fn reload(&self) -> (usize, Vec<TlsError>) {
+        let mut sources = self.lock();
+        let (mut taken, mut errors) = (0, Vec::new());
+        for source in sources.iter_mut() {
+            let now = Stamps::of(&source.files);
+            if now == source.seen {
+                continue;
+            }
+            source.seen = now;
+            match Loaded::read(&source.files) {
+                Ok(loaded) => {
+                    source.loaded = loaded;
+                    taken += 1;
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        if taken > 0 {
+            self.resolver.replace(sources.iter().map(|s| &s.loaded));
+        }
+        (taken, errors)
+    }
+
+    /// Reloads again and again until it is time to stop, and logs what it did.
+    pub async fn watch(self: Arc<Self>, every: Duration, mut shutdown: Shutdown) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = shutdown.requested() => return,
+            }
+            let tls = Arc::clone(&self);
+            // A panic or a runtime that goes down: the next round tries again, or there is none.
+            if let Ok((taken, errors)) = tokio::task::spawn_blocking(move || tls.reload()).await {
+                log_reload(taken, &errors);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Source>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Logs what a reload did.
+pub fn log_reload(taken: usize, errors: &[TlsError]) {
+    if taken > 0 {
+        tracing::info!(certificates = taken, "certificates were reloaded");
+    }
+    for error in errors {
+        metrics::counter!("reintegra_certificates_refused_total").increment(1);
+        let error = error as &dyn std::error::Error;
+        tracing::error!(error, "a changed certificate cannot be used; the former stays in force");
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("files", &self.files()).finish_non_exhaustive()
+    }
+}
