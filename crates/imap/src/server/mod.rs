@@ -1,0 +1,389 @@
+//! The driver: sockets, time-outs, and nothing that decides about mail.
+//!
+//! It cuts what comes in into commands, calls the [`Session`] on the blocking pool, and sends what that says. A session's
+//! call never waits for the client: a long answer is made in steps, and the next step begins when the client has taken
+//! the one before. Between calls nothing of the core is held.
+
+mod deflate;
+mod wire;
+
+use crate::session::{Bye, Next, Session};
+use crate::syntax::{Frame, Framer, FramerLimits};
+use edge::listen::Connection;
+use edge::{Services, Watch};
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+use wire::Wire;
+
+/// Pipelined commands are answered together, up to so many bytes.
+const ANSWER_BYTES: usize = 64 * 1024;
+
+/// How long is waited for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// For a command of somebody who is not signed in. Whoever wants to be begins at once.
+    pub stranger: Duration,
+    /// For somebody to sign in at all, after which they are to begin again.
+    pub sign_in: Duration,
+    /// For a command, or `DONE`, of somebody who is signed in: RFC 9051 §5.4 wants 30 minutes at least.
+    pub signed_in: Duration,
+    /// For more of a command that has begun: a literal that was announced, the end of a line.
+    pub unfinished: Duration,
+    /// For the client to take something of an answer.
+    pub unread: Duration,
+    /// Until a silent session gives back memory that it needs only while there is something to do.
+    pub rest: Duration,
+    /// Until it is looked again whether whoever is signed in may stay.
+    pub look_again: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Times {
+            stranger: Duration::from_secs(60),
+            sign_in: Duration::from_secs(300),
+            signed_in: Duration::from_secs(31 * 60),
+            unfinished: Duration::from_secs(120),
+            unread: Duration::from_secs(300),
+            rest: Duration::from_secs(5),
+            look_again: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Why a session ends.
+#[derive(Debug)]
+enum End {
+    /// The client or the session wants it so.
+    Closed,
+    /// The connection failed.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        End::Failed(error)
+    }
+}
+
+/// What a waiting session is woken by.
+enum Event {
+    Bytes,
+    Gone,
+    Change,
+    Silence,
+    Shutdown,
+}
+
+/// Serves a connection until it ends: the handler for [`edge::listen::run`].
+pub fn serve(connection: Connection, services: Arc<Services>, times: Times) -> impl Future<Output = ()> + Send {
+    // Boxed, because thousands of these wait at once.
+    Box::pin(async move {
+        let _counted = Counted::new();
+        let address = connection.peer.address;
+        if let End::Failed(error) = Driver::begin(connection, services, times).await.run().await {
+            tracing::debug!(peer = %address, %error, "an IMAP connection failed");
+        }
+    })
+}
+
+/// A session, counted for as long as it lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::counter!("reintegra_imap_sessions_total").increment(1);
+        metrics::gauge!("reintegra_imap_sessions").increment(1.0);
+        Counted
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!("reintegra_imap_sessions").decrement(1.0);
+    }
+}
+
+struct Driver {
+    services: Arc<Services>,
+    times: Times,
+    wire: Wire,
+    framer: Framer,
+    /// Away while a call runs.
+    session: Option<Box<Session>>,
+    out: Vec<u8>,
+    /// Hears of changes from the moment somebody is signed in.
+    watch: Option<Watch>,
+    /// When whoever is not signed in must be.
+    sign_in_by: Instant,
+    /// When it is to be looked again whether whoever is signed in may stay.
+    look_again_at: Instant,
+    /// Since when nothing has come from the client and nothing was to be told to it.
+    silent_since: Instant,
+}
+
+impl Driver {
+    async fn begin(connection: Connection, services: Arc<Services>, times: Times) -> Self {
+        let (asked, peer) = (Arc::clone(&services), connection.peer.clone());
+        let can_start_tls = connection.tls.is_some() && !connection.stream.is_tls();
+        let (session, out) = services
+            .run(move || {
+                let mut out = Vec::new();
+                (Box::new(Session::new(asked, peer, can_start_tls, &mut out)), out)
+            })
+            .await;
+        Driver {
+            services,
+            times,
+            wire: Wire::new(connection),
+            framer: Framer::new(FramerLimits::BEFORE_SIGN_IN),
+            session: Some(session),
+            out,
+            watch: None,
+            sign_in_by: Instant::now() + times.sign_in,
+            look_again_at: Instant::now(),
+            silent_since: Instant::now(),
+        }
+    }
+
+    async fn run(mut self) -> End {
+        let mut next = Next::Command;
+        loop {
+            match self.go_on(next).await {
+                Ok(after) => next = after,
+                Err(end) => return end,
+            }
+        }
+    }
+
+    /// Does what the session waits for.
+    async fn go_on(&mut self, next: Next) -> Result<Next, End> {
+        Ok(match next {
+            Next::Command | Next::Line => {
+                if !self.may_stay().await {
+                    return Err(self.bye(Bye::Out).await);
+                }
+                let is_line = matches!(next, Next::Line);
+                self.framer.expect_line(is_line);
+                match self.framer.next() {
+                    Some(frame) => self.frame(frame, next).await?,
+                    None => match self.wire.take()? {
+                        Some(bytes) => {
+                            self.framer.push(&bytes);
+                            next
+                        }
+                        None => self.wait(next).await?,
+                    },
+                }
+            }
+            Next::Step => {
+                if self.wire.connection().shutdown.is_requested() {
+                    return Err(self.bye(Bye::Shutdown).await);
+                }
+                self.step().await?
+            }
+            Next::SignIn(attempt) => {
+                self.flush().await?;
+                let (services, peer) = (Arc::clone(&self.services), self.wire.connection().peer.clone());
+                let outcome = Box::pin(services.admission.sign_in(&services, &peer, attempt)).await;
+                let next = self.call(move |session, out| session.signed_in(outcome, out)).await;
+                self.settle_in();
+                next
+            }
+            Next::StartTls => {
+                self.flush().await?;
+                self.framer.take_unread();
+                self.wire.start_tls().await?;
+                let peer = self.wire.connection().peer.clone();
+                self.session_mut().tls_began(peer);
+                Next::Command
+            }
+            Next::Compress => {
+                self.flush().await?;
+                let packed = self.framer.take_unread();
+                self.wire.compress(packed);
+                Next::Command
+            }
+            Next::Close => {
+                self.flush().await?;
+                self.wire.close(self.times.unread).await;
+                return Err(End::Closed);
+            }
+        })
+    }
+
+    async fn frame(&mut self, frame: Frame, waiting: Next) -> Result<Next, End> {
+        if self.out.len() >= ANSWER_BYTES {
+            self.flush().await?;
+        }
+        if let Some(watch) = &mut self.watch {
+            // The session looks at the store after this: what happened until now is no news then.
+            watch.take_change();
+        }
+        Ok(match frame {
+            Frame::ContinuationNeeded => {
+                self.out.extend_from_slice(b"+ go on\r\n");
+                waiting
+            }
+            Frame::Command(command) => self.call(move |session, out| session.command(&command, out)).await,
+            Frame::Line(line) => {
+                let next = self.call(move |session, out| session.line(&line, out)).await;
+                self.settle_in();
+                next
+            }
+            Frame::Refused(refused) => self.call(move |session, out| session.refused(&refused, out)).await,
+        })
+    }
+
+    /// Waits for the client, or for something to tell it.
+    async fn wait(&mut self, next: Next) -> Result<Next, End> {
+        self.flush().await?;
+        self.out.shrink_to(ANSWER_BYTES);
+        let silent_by = self.silent_since + self.patience();
+        let (silent_by, by) = match self.session_mut().is_signed_in() {
+            true => (silent_by, silent_by.min(self.look_again_at)),
+            false => (silent_by.min(self.sign_in_by), silent_by.min(self.sign_in_by)),
+        };
+        let rest_at = (Instant::now() + self.times.rest).min(by);
+        let mut event = self.event(rest_at).await?;
+        if matches!(event, Event::Silence) && rest_at < by {
+            self.rest();
+            event = self.event(by).await?;
+        }
+        if !matches!(event, Event::Silence) {
+            self.silent_since = Instant::now();
+        }
+        match event {
+            Event::Bytes => Ok(next),
+            Event::Gone => Err(End::Closed),
+            Event::Change => Ok(self.call(|session, out| session.changed(out)).await),
+            // Only time to look again.
+            Event::Silence if by < silent_by => Ok(next),
+            Event::Silence => Err(self.bye(Bye::Silence).await),
+            Event::Shutdown => Err(self.bye(Bye::Shutdown).await),
+        }
+    }
+
+    /// Whether whoever is signed in may stay: looked at now and then.
+    async fn may_stay(&mut self) -> bool {
+        if Instant::now() < self.look_again_at || !self.session_mut().is_signed_in() {
+            return true;
+        }
+        self.look_again_at = Instant::now() + self.times.look_again;
+        let session = self.session.take().expect("the session is back when its call has ended");
+        let (session, stays) = self
+            .services
+            .run(move || {
+                let stays = session.may_stay();
+                (session, stays)
+            })
+            .await;
+        self.session = Some(session);
+        stays
+    }
+
+    fn patience(&mut self) -> Duration {
+        match (self.session_mut().is_signed_in(), self.framer.is_inside()) {
+            (false, _) => self.times.stranger,
+            (true, true) => self.times.unfinished,
+            (true, false) => self.times.signed_in,
+        }
+    }
+
+    async fn event(&mut self, by: Instant) -> io::Result<Event> {
+        let watches = self.session_mut().watches().is_some();
+        let mut shutdown = self.wire.connection().shutdown.clone();
+        let changed = async {
+            match self.watch.as_mut().filter(|_| watches) {
+                Some(watch) => watch.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            read = self.wire.read() => Ok(if read? { Event::Bytes } else { Event::Gone }),
+            () = changed => Ok(Event::Change),
+            () = shutdown.requested() => Ok(Event::Shutdown),
+            () = sleep_until(by) => Ok(Event::Silence),
+        }
+    }
+
+    /// Calls the session where blocking is allowed.
+    async fn call(&mut self, work: impl FnOnce(&mut Session, &mut Vec<u8>) -> Next + Send + 'static) -> Next {
+        let mut session = self.session.take().expect("the session is back when its call has ended");
+        let mut out = std::mem::take(&mut self.out);
+        let (session, out, next) = self
+            .services
+            .run(move || {
+                let next = work(&mut session, &mut out);
+                (session, out, next)
+            })
+            .await;
+        (self.session, self.out) = (Some(session), out);
+        next
+    }
+
+    /// Makes the next part of a long answer while the one before is on its way. The part after it waits for both, so
+    /// that a client who does not read has two parts made for it and no more.
+    async fn step(&mut self) -> io::Result<Next> {
+        let ready = std::mem::take(&mut self.out);
+        let mut session = self.session.take().expect("the session is back when its call has ended");
+        let making = self.services.run(move || {
+            let mut out = Vec::new();
+            let next = session.step(&mut out);
+            (session, out, next)
+        });
+        let sending =
+            async { if ready.is_empty() { Ok(()) } else { self.wire.write(&ready, self.times.unread).await } };
+        let (sent, (session, out, next)) = tokio::join!(sending, making);
+        (self.session, self.out) = (Some(session), out);
+        sent.map(|()| next)
+    }
+
+    fn session_mut(&mut self) -> &mut Session {
+        self.session.as_mut().expect("the session is back when its call has ended")
+    }
+
+    /// Whoever has just signed in may send more, and hears of changes.
+    fn settle_in(&mut self) {
+        if self.watch.is_some() {
+            return;
+        }
+        if let Some((cell, account)) = self.session_mut().account() {
+            self.watch = Some(self.services.hub.watch(cell, account));
+            self.look_again_at = Instant::now() + self.times.look_again;
+            self.framer.set_limits(FramerLimits::signed_in(self.services.policy.append_limit_bytes));
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.wire.write(&self.out, self.times.unread).await?;
+        self.out.clear();
+        Ok(())
+    }
+
+    /// Gives back what a silent session does not need.
+    fn rest(&mut self) {
+        self.out = Vec::new();
+        self.wire.rest();
+    }
+
+    /// Says why the session ends, and ends it.
+    async fn bye(&mut self, why: Bye) -> End {
+        let mut out = std::mem::take(&mut self.out);
+        self.session_mut().bye(why, &mut out);
+        self.out = out;
+        match self.flush().await {
+            Ok(()) => {
+                self.wire.close(self.times.unread).await;
+                End::Closed
+            }
+            Err(error) => End::Failed(error),
+        }
+    }
+}
