@@ -1,0 +1,242 @@
+//! The driver: sockets, time-outs, and nothing that decides about mail.
+//!
+//! It cuts what comes in into lines, calls the [`Session`] on the blocking pool, and sends what that says. A long answer
+//! is made in steps, and the next step begins when the client has taken the one before.
+
+use crate::command::MAX_LINE_BYTES;
+use crate::lock::Locks;
+use crate::session::{Next, Session};
+use directory::Pop3Before;
+use edge::Services;
+use edge::listen::Connection;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// How much is read at once: many pipelined commands. Each connection that waits has a buffer of it.
+const READ_BYTES: usize = 4 * 1024;
+
+/// Pipelined commands are answered together, up to so many bytes (RFC 2449 §6.8).
+const ANSWER_BYTES: usize = 64 * 1024;
+
+/// How often somebody who is not signed in may use the time for a command up: who keeps a connection with commands that lead
+/// nowhere keeps somebody else out.
+const STRANGER_WAITS: u32 = 3;
+
+/// How long is waited for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// For a command of somebody who is not signed in; for all of them, three times as long.
+    pub stranger: Duration,
+    /// For a command of somebody who is: RFC 1939 §3 wants 10 minutes at least.
+    pub signed_in: Duration,
+    /// For the client to take something of an answer.
+    pub unread: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Times {
+            stranger: Duration::from_secs(60),
+            signed_in: Duration::from_secs(10 * 60),
+            unread: Duration::from_secs(300),
+        }
+    }
+}
+
+/// What the service is to be.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long is waited for what.
+    pub times: Times,
+    /// What holds for accounts that chose nothing (`RULES.md 5.3`).
+    pub before: Pop3Before,
+    /// The maildrops that are open, over all listeners of one store.
+    pub locks: Locks,
+}
+
+/// Serves a connection until it ends: the handler for [`edge::listen::run`].
+pub fn serve(connection: Connection, services: Arc<Services>, settings: Settings) -> impl Future<Output = ()> + Send {
+    // Boxed, because many of these wait at once.
+    Box::pin(async move {
+        let address = connection.peer.address;
+        metrics::counter!("reintegra_pop3_sessions_total").increment(1);
+        if let Err(error) = Driver::begin(connection, services, settings).await.run().await {
+            tracing::debug!(peer = %address, %error, "a POP3 connection failed");
+        }
+    })
+}
+
+struct Driver {
+    services: Arc<Services>,
+    times: Times,
+    /// When somebody must be signed in.
+    in_by: Instant,
+    connection: Connection,
+    /// What came in and is not yet a line.
+    input: Vec<u8>,
+    /// Where in `input` no line ends before.
+    searched: usize,
+    /// Away while a call runs.
+    session: Option<Box<Session>>,
+    out: Vec<u8>,
+}
+
+/// What a waiting session is woken by.
+enum Event {
+    Line(Vec<u8>),
+    Gone,
+    TooLong,
+    Silence,
+    Shutdown,
+}
+
+impl Driver {
+    async fn begin(connection: Connection, services: Arc<Services>, settings: Settings) -> Self {
+        let (asked, peer) = (Arc::clone(&services), connection.peer.clone());
+        let can_start_tls = connection.tls.is_some() && !connection.stream.is_tls();
+        let Settings { times, before, locks } = settings;
+        let mut out = Vec::new();
+        let session = Box::new(Session::new(asked, locks, before, peer, can_start_tls, &mut out));
+        let in_by = Instant::now() + times.stranger * STRANGER_WAITS;
+        Driver { services, times, in_by, connection, input: Vec::new(), searched: 0, session: Some(session), out }
+    }
+
+    async fn run(mut self) -> io::Result<()> {
+        let mut next = Next::Line;
+        loop {
+            next = match next {
+                Next::Line => match self.line().await? {
+                    Event::Line(line) => self.call(move |session, out| session.line(&line, out)).await,
+                    Event::Gone => return Ok(()),
+                    Event::TooLong => self.bye("that line is too long"),
+                    Event::Silence => self.bye("there was nothing to do for too long"),
+                    Event::Shutdown => self.bye("[SYS/TEMP] the server is going down"),
+                },
+                Next::Step => {
+                    self.flush().await?;
+                    if self.connection.shutdown.is_requested() {
+                        return self.connection.stream.shutdown().await;
+                    }
+                    self.call(Session::step).await
+                }
+                Next::SignIn(attempt) => {
+                    self.flush().await?;
+                    let (services, peer) = (Arc::clone(&self.services), self.connection.peer.clone());
+                    let outcome = Box::pin(services.admission.sign_in(&services, &peer, attempt)).await;
+                    self.call(move |session, out| session.signed_in(outcome, out)).await
+                }
+                Next::StartTls => {
+                    self.flush().await?;
+                    // RFC 2595 §4: what came before the handshake was sent by nobody knows whom.
+                    (self.input, self.searched) = (Vec::new(), 0);
+                    self.connection = self.connection.start_tls().await?;
+                    let peer = self.connection.peer.clone();
+                    self.session_mut().tls_began(peer);
+                    Next::Line
+                }
+                Next::Close => {
+                    self.flush().await?;
+                    return timeout(self.times.unread, self.connection.stream.shutdown()).await.unwrap_or(Ok(()));
+                }
+            };
+        }
+    }
+
+    /// The next line, without its ending.
+    async fn line(&mut self) -> io::Result<Event> {
+        let mut by = None;
+        loop {
+            if self.out.len() >= ANSWER_BYTES {
+                self.flush().await?;
+            }
+            if let Some(at) = memchr::memchr(b'\n', &self.input[self.searched..]) {
+                let end = self.searched + at;
+                if end > MAX_LINE_BYTES {
+                    return Ok(Event::TooLong);
+                }
+                let mut line: Vec<u8> = self.input.drain(..=end).collect();
+                line.pop();
+                if line.last() == Some(&b'\r') {
+                    line.pop();
+                }
+                self.searched = 0;
+                return Ok(Event::Line(line));
+            }
+            self.searched = self.input.len();
+            if self.input.len() > MAX_LINE_BYTES {
+                return Ok(Event::TooLong);
+            }
+            self.flush().await?;
+            let by = match by {
+                Some(by) => by,
+                None => *by.insert(self.patience()),
+            };
+            self.input.reserve(READ_BYTES);
+            let mut shutdown = self.connection.shutdown.clone();
+            let count = tokio::select! {
+                read = timeout_at(by, self.connection.stream.read_buf(&mut self.input)) => match read {
+                    Ok(count) => count?,
+                    Err(_) => return Ok(Event::Silence),
+                },
+                () = shutdown.requested() => return Ok(Event::Shutdown),
+            };
+            if count == 0 {
+                return Ok(Event::Gone);
+            }
+        }
+    }
+
+    /// Until when a command is waited for.
+    fn patience(&mut self) -> Instant {
+        match self.session_mut().is_signed_in() {
+            true => Instant::now() + self.times.signed_in,
+            false => self.in_by.min(Instant::now() + self.times.stranger),
+        }
+    }
+
+    /// Calls the session where blocking is allowed.
+    async fn call(&mut self, work: impl FnOnce(&mut Session, &mut Vec<u8>) -> Next + Send + 'static) -> Next {
+        let mut session = self.session.take().expect("the session is back when its call has ended");
+        let mut out = std::mem::take(&mut self.out);
+        let (session, out, next) = self
+            .services
+            .run(move || {
+                let next = work(&mut session, &mut out);
+                (session, out, next)
+            })
+            .await;
+        (self.session, self.out) = (Some(session), out);
+        next
+    }
+
+    fn session_mut(&mut self) -> &mut Session {
+        self.session.as_mut().expect("the session is back when its call has ended")
+    }
+
+    /// Sends what was said.
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let Times { stranger, unread, .. } = self.times;
+        let unread = if self.session_mut().is_signed_in() { unread } else { unread.min(stranger) };
+        for piece in self.out.chunks(ANSWER_BYTES) {
+            timeout(unread, self.connection.stream.write_all(piece)).await??;
+        }
+        timeout(unread, self.connection.stream.flush()).await??;
+        metrics::counter!("reintegra_pop3_bytes_total", "direction" => "out").increment(self.out.len() as u64);
+        self.out = Vec::new();
+        Ok(())
+    }
+
+    fn bye(&mut self, why: &str) -> Next {
+        let mut out = std::mem::take(&mut self.out);
+        self.session_mut().bye(why, &mut out);
+        self.out = out;
+        Next::Close
+    }
+}
