@@ -1,9 +1,11 @@
 //! Descriptions of sources: `source.toml`, or what a directory is found to be (`docs/source-toml.md`).
 
 use crate::SourceError;
+use crate::imap::{Exclude, Keys, Written as ImapWritten};
 use crate::layout::Layout;
 use crate::maildir::UidlRule;
 use crate::mbox::Variant;
+use crate::remote::{LoginForm, Security, Url};
 use message::Address;
 use serde::Deserialize;
 use std::path::{Component, Path, PathBuf};
@@ -43,6 +45,8 @@ pub struct Description {
     pub(crate) mbox_variant: Variant,
     pub(crate) inbox: Option<String>,
     pub(crate) utf8_names: bool,
+    /// Of [`Format::Imap`] alone, and always.
+    pub(crate) imap: Option<Keys>,
 }
 
 /// The kinds of sources.
@@ -98,6 +102,45 @@ struct Written {
     mbox_variant: Option<Parsed<Variant>>,
     inbox: Option<String>,
     utf8_names: Option<bool>,
+    url: Option<Parsed<Url>>,
+    pop3_url: Option<Parsed<Url>>,
+    credentials: Option<PathBuf>,
+    master_user: Option<String>,
+    master_password_file: Option<PathBuf>,
+    master_separator: Option<String>,
+    master_authzid: Option<bool>,
+    login: Option<Parsed<LoginForm>>,
+    tls: Option<Parsed<Security>>,
+    ca_file: Option<PathBuf>,
+    connections: Option<u16>,
+    pause_ms: Option<u32>,
+    timeout_s: Option<u32>,
+    patience_s: Option<u32>,
+    #[serde(default)]
+    exclude: Vec<Parsed<Exclude>>,
+}
+
+impl Written {
+    /// Takes out the keys of an IMAP server.
+    fn take_imap(&mut self) -> ImapWritten {
+        ImapWritten {
+            url: self.url.take().map(|url| url.0),
+            pop3_url: self.pop3_url.take().map(|url| url.0),
+            credentials: self.credentials.take(),
+            master_user: self.master_user.take(),
+            master_password_file: self.master_password_file.take(),
+            master_separator: self.master_separator.take(),
+            master_authzid: self.master_authzid.take(),
+            login: self.login.take().map(|form| form.0),
+            tls: self.tls.take().map(|security| security.0),
+            ca_file: self.ca_file.take(),
+            connections: self.connections.take(),
+            pause_ms: self.pause_ms.take(),
+            timeout_s: self.timeout_s.take(),
+            patience_s: self.patience_s.take(),
+            exclude: std::mem::take(&mut self.exclude).into_iter().map(|exclude| exclude.0).collect(),
+        }
+    }
 }
 
 /// A string that is parsed while the file is, so that the error knows its line.
@@ -105,13 +148,19 @@ struct Parsed<T>(T);
 
 /// A value that a string of the file stands for.
 trait FromText: Sized {
+    /// Whether an error may repeat the string.
+    const SHOWN: bool = true;
+
     fn from_text(text: &str) -> Result<Self, String>;
 }
 
 impl<'de, T: FromText> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        T::from_text(&text).map(Parsed).map_err(|why| serde::de::Error::custom(format!("{text:?}: {why}")))
+        T::from_text(&text).map(Parsed).map_err(|why| match T::SHOWN {
+            true => serde::de::Error::custom(format!("{text:?}: {why}")),
+            false => serde::de::Error::custom(why),
+        })
     }
 }
 
@@ -124,6 +173,33 @@ impl FromText for Format {
 impl FromText for Variant {
     fn from_text(text: &str) -> Result<Self, String> {
         choice(text, &Variant::NAMES)
+    }
+}
+
+impl FromText for Url {
+    // Somebody may have written a password into it.
+    const SHOWN: bool = false;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl FromText for Security {
+    fn from_text(text: &str) -> Result<Self, String> {
+        choice(text, &[("usual", Security::Usual), ("starttls", Security::Always), ("none", Security::Never)])
+    }
+}
+
+impl FromText for LoginForm {
+    fn from_text(text: &str) -> Result<Self, String> {
+        LoginForm::new(text)
+    }
+}
+
+impl FromText for Exclude {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Exclude::parse(text)
     }
 }
 
@@ -196,6 +272,7 @@ impl Description {
             mbox_variant: Variant::Auto,
             inbox: None,
             utf8_names: false,
+            imap: None,
         }
     }
 
@@ -210,13 +287,15 @@ impl Description {
             return Err(wrong(format!("it is longer than {LIMIT_BYTES} bytes; a short TOML file is expected")));
         }
         let text = std::fs::read_to_string(path).map_err(io)?;
-        let written: Written = toml::from_str(&text).map_err(|error| wrong(explained(&text, &error)))?;
+        let mut written: Written = toml::from_str(&text).map_err(|error| wrong(explained(&text, &error)))?;
         let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut description = Description::new(path, written.format.0, base.to_owned());
         if let Some(root) = &written.root {
             description.root = base.join(root);
         }
         let beside = |file: Option<PathBuf>| file.map(|file| base.join(file));
+        let imap = written.take_imap();
+        let names_separator = written.separator.is_some();
         description.layout = written.layout.map(|layout| layout.0);
         description.set_domain(written.default_domain).map_err(wrong)?;
         description.account = written.account.map(|account| account.0);
@@ -231,7 +310,15 @@ impl Description {
         description.mbox_variant = written.mbox_variant.map_or(Variant::Auto, |variant| variant.0);
         description.inbox = written.inbox;
         description.utf8_names = written.utf8_names.unwrap_or(false);
-        description.check().map_err(wrong)?;
+        match (description.format, imap.any()) {
+            (Format::Imap, _) => {
+                description.check_imap(names_separator).map_err(wrong)?;
+                description.imap = Some(Keys::new(imap, base).map_err(wrong)?);
+                description.check_accounts().map_err(wrong)?;
+            }
+            (_, Some(key)) => return Err(wrong(format!("key {key} is for format = \"imap\""))),
+            (_, None) => description.check().map_err(wrong)?,
+        }
         Ok(description)
     }
 
@@ -257,7 +344,7 @@ impl Description {
 
     /// What no single key shows.
     fn check(&self) -> Result<(), String> {
-        if matches!(self.format, Format::Reintegra | Format::Imap) {
+        if self.format == Format::Reintegra {
             return Ok(());
         }
         match (&self.layout, &self.account) {
@@ -275,6 +362,41 @@ impl Description {
                     .to_owned(),
             ),
             _ => Ok(()),
+        }
+    }
+}
+
+impl Description {
+    /// What is for trees of files, and means nothing of a server.
+    fn check_imap(&self, names_separator: bool) -> Result<(), String> {
+        let of_trees = [
+            ("layout", self.layout.is_some()),
+            ("orphans", !self.orphans.is_empty()),
+            ("separator", names_separator),
+            ("inbox", self.inbox.is_some()),
+        ];
+        if let Some((key, _)) = of_trees.into_iter().find(|(_, is_there)| *is_there) {
+            return Err(format!("key {key} is for trees of files, and means nothing for format = \"imap\""));
+        }
+        if self.account.is_some() && self.accounts.is_some() {
+            return Err("keys account and accounts exclude each other for format = \"imap\"".to_owned());
+        }
+        match &self.uidl_rule {
+            Some(rule) if rule.needs_file() => {
+                Err("key pop3_uidl_format: of an IMAP server %u and %v are known, and no %f or %g".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it is said whose mail is read.
+    fn check_accounts(&self) -> Result<(), String> {
+        let said = self.account.is_some() || self.accounts.is_some();
+        match said || self.imap.as_ref().is_some_and(Keys::names_accounts) {
+            true => Ok(()),
+            false => Err("nothing says whose mail this is: key accounts (a file) or account (an address) is expected \
+                          beside master_user"
+                .to_owned()),
         }
     }
 }

@@ -7,13 +7,16 @@
 pub mod csv_accounts;
 mod description;
 mod detect;
+mod directory;
 mod domains;
 mod heap;
+mod imap;
 mod layout;
 mod maildir;
 pub mod mbox;
 mod mbox_tree;
 pub mod passwd;
+pub mod remote;
 mod root;
 mod sieve;
 mod tree;
@@ -290,6 +293,9 @@ pub enum SourceError {
         /// What is wrong, with key and line, and what is expected.
         message: String,
     },
+    /// A server of the source cannot be read.
+    #[error(transparent)]
+    Remote(#[from] remote::RemoteError),
     /// A directory holds nothing that is known as a source.
     #[error("{}: {message}", path.display())]
     Unknown {
@@ -320,6 +326,22 @@ pub enum ReadError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// The mailbox that it lies in was numbered anew: its UID may be another message's now.
+    #[error("UIDVALIDITY of {mailbox} was {was} when it was listed and is {now} now; stage again")]
+    Renumbered {
+        /// Which, as the server writes it.
+        mailbox: String,
+        /// When it was listed; 0: none.
+        was: u32,
+        /// Now; 0: none.
+        now: u32,
+    },
+    /// Its server did not give it, and gives others.
+    #[error(transparent)]
+    Remote(remote::RemoteError),
+    /// Its server is away, or gives nothing any more: what was not read yet can be read another time.
+    #[error(transparent)]
+    Away(remote::RemoteError),
     /// The system said no.
     #[error("{0}")]
     Io(#[from] std::io::Error),

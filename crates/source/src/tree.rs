@@ -1,13 +1,13 @@
 //! A tree of files as a source: a layout that says where the maildrops lie, and a format that says how each is read.
 
 use crate::description::{Description, Format};
-use crate::domains::Domains;
+use crate::imap::ImapSource;
 use crate::layout::{Found, Layout};
 use crate::maildir::{Options, UidlRule, Walk, heap_name, is_service};
 use crate::root::{Entry, EntryKind, Root, join, printable};
 use crate::{
-    AliasAddress, Directory, ItemKind, Locator, Maildrop, MaildropScan, Notice, ReadError, Source, SourceError,
-    csv_accounts, detect, heap, mbox, mbox_tree, passwd, sieve, virtual_map,
+    Directory, ItemKind, Locator, Maildrop, MaildropScan, Notice, ReadError, Source, SourceError, detect, directory,
+    heap, mbox, mbox_tree, sieve,
 };
 use message::Address;
 use std::collections::{HashMap, HashSet};
@@ -21,9 +21,10 @@ const LIST_LIMIT_BYTES: u64 = 256 << 20;
 /// Opens the source at a path: a directory, or a `source.toml` (`docs/source-toml.md`).
 ///
 /// # Errors
-/// As [`describe`](crate::describe), and when the format is not one of files.
+/// As [`describe`](crate::describe); when the format is another store's; when a file that an IMAP server's description
+/// names cannot be read.
 pub fn open(path: &Path) -> Result<Box<dyn Source>, SourceError> {
-    let description = detect::describe(path)?;
+    let mut description = detect::describe(path)?;
     let wrong =
         |message: &str| SourceError::Description { path: description.path.clone(), message: message.to_owned() };
     match description.format {
@@ -31,10 +32,10 @@ pub fn open(path: &Path) -> Result<Box<dyn Source>, SourceError> {
         Format::Reintegra => {
             Err(wrong("key format: another store is no tree of files and cannot be opened as one here"))
         }
-        Format::Imap => Err(wrong(
-            "key format: IMAP servers are not read yet; fetch the mail into a Maildir tree first and describe that with \
-             format = \"maildir\"",
-        )),
+        Format::Imap => match description.imap.take() {
+            Some(keys) => Ok(Box::new(ImapSource::new(description, keys)?)),
+            None => Err(wrong("key url is missing")),
+        },
     }
 }
 
@@ -84,9 +85,7 @@ impl Tree {
                 Err(error) => Err(self.io_error(place, io::Error::other(error.to_string()))),
             };
         }
-        let text = std::fs::read(path).map_err(|cause| SourceError::Io { path: path.to_owned(), cause })?;
-        let name = path.file_name().unwrap_or_default();
-        Ok((text, printable(name.as_bytes())))
+        directory::named_file(path)
     }
 
     fn found(&self, layout: &Layout) -> Result<Found, SourceError> {
@@ -173,39 +172,7 @@ impl Source for Tree {
     }
 
     fn directory(&self) -> Result<Directory, SourceError> {
-        let mut directory = Directory::default();
-        let mut domains = Domains::default();
-        for path in &self.description.domains {
-            let (text, name) = self.list_file(path)?;
-            domains.add_file(&text, &name, &mut directory.notices);
-        }
-        if let Some(path) = &self.description.accounts {
-            let (text, name) = self.list_file(path)?;
-            let (accounts, notices) = if is_csv(path, &text) {
-                csv_accounts::parse(&text, &name)
-                    .map_err(|message| SourceError::Description { path: path.clone(), message })?
-            } else {
-                passwd::parse(&text, &name)
-            };
-            directory.accounts = accounts;
-            directory.notices.extend(notices);
-        }
-        if let Some(path) = &self.description.aliases {
-            let (text, name) = self.list_file(path)?;
-            let (aliases, notices) = virtual_map::parse(&text, &name);
-            directory.aliases = aliases;
-            directory.notices.extend(notices);
-        }
-        for account in &directory.accounts {
-            domains.add(account.address.domain());
-        }
-        for alias in &directory.aliases {
-            match &alias.address {
-                AliasAddress::Address(address) => domains.add(address.domain()),
-                AliasAddress::CatchAll(domain) => domains.add(domain),
-            };
-        }
-        directory.domains = domains.into_list();
+        let mut directory = directory::read(&self.description, |path| self.list_file(path))?;
         if self.description.files_in_tree {
             directory.notices.extend(self.unread_at_root()?);
         }
@@ -299,15 +266,6 @@ fn compute_uidls(scan: &mut MaildropScan, rule: &UidlRule) {
             item.uidl = item.uid.and_then(|uid| rule.of_uid(uid, uidvalidity));
         }
     }
-}
-
-/// Whether a file of accounts is CSV: by its name, or by a header that names the column `address`.
-fn is_csv(path: &Path, text: &[u8]) -> bool {
-    let first = text.split(|&b| b == b'\n').next().unwrap_or_default().to_ascii_lowercase();
-    let mut columns = first.split(|b| b",;".contains(b)).map(|column| column.trim_ascii());
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
-        || (columns.any(|column| column.trim_ascii() == b"address" || column == b"\"address\"")
-            && !first.contains(&b':'))
 }
 
 /// Files of a described source that lie in its own tree.

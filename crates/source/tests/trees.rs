@@ -339,7 +339,7 @@ fn what_is_wrong_with_a_description_is_said_with_key_and_line() {
         ("format = \"maildir\"\naccount = \"a@b.example\"\nmax_message_bytes = -1\n", "line 3, key max_message_bytes"),
         ("format = \"maildir\naccount = 1\n", "line 1"),
         ("format = \"reintegra\"\nroot = \"x\"\n", "cannot be opened as one here"),
-        ("format = \"imap\"\n", "IMAP servers are not read yet"),
+        ("format = \"imap\"\n", "key url is missing"),
     ];
     for (text, words) in table {
         let tree = Tree::new();
@@ -365,6 +365,9 @@ fn the_example_of_the_documentation_is_right_and_every_key_is_in_its_table() {
     let tree = Tree::new();
     tree.file("source.toml", example);
     assert_eq!(source::describe(tree.root()).unwrap().format, Format::Maildir);
+    let of_server = page.split("```toml\n").find(|block| block.starts_with("format = \"imap\"")).unwrap();
+    tree.file("source.toml", of_server.split("```").next().unwrap());
+    assert_eq!(source::describe(tree.root()).unwrap().format, Format::Imap);
     tree.file("source.toml", "x = 1\n");
     let refused = source::describe(tree.root()).unwrap_err().to_string();
     let keys: Vec<&str> = refused.split('`').skip(3).step_by(2).collect();

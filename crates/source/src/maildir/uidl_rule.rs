@@ -61,6 +61,12 @@ impl UidlRule {
         UidlRule { parts: vec![Part::Value { of: Value::FileName, width: 0, hex: false, case: Case::AsIs }] }
     }
 
+    /// Whether the rule draws upon a message's file.
+    pub(crate) fn needs_file(&self) -> bool {
+        let of_file = |part: &Part| matches!(part, Part::Value { of: Value::FileName | Value::Guid, .. });
+        self.parts.iter().any(of_file)
+    }
+
     /// The UIDL of a message of which nothing but its UID is known.
     pub(crate) fn of_uid(&self, uid: u32, uidvalidity: u32) -> Option<String> {
         self.apply(Facts { uid: Some((uid, uidvalidity)), base: b"", guid: None })
