@@ -167,7 +167,15 @@ pub struct Proved {
 /// # Errors
 /// Those of the directory.
 pub fn proved(platform: &Platform, id: IntegrationId) -> Result<Option<Proved>, IntegrationError> {
-    let row = platform.directory.integration(id)?;
+    proved_in(&platform.directory, id)
+}
+
+/// As [`proved`], of a data directory whose mail is not open.
+pub(crate) fn proved_in(
+    directory: &directory::Directory,
+    id: IntegrationId,
+) -> Result<Option<Proved>, IntegrationError> {
+    let row = directory.integration(id)?;
     Ok(row.and_then(|r| r.summary).and_then(|s| serde_json::from_str(&s).ok()))
 }
 

@@ -4,6 +4,9 @@ use directory::Directory;
 use std::path::{Path, PathBuf};
 use store::{OpenOptions, Store};
 
+/// The directory's database, in a data directory.
+pub(crate) const DIRECTORY: &str = "directory.sqlite";
+
 /// Mail and accounts of one data directory, open for reading and writing by this process alone.
 pub struct Platform {
     /// Mailboxes and messages.
@@ -40,8 +43,17 @@ impl Platform {
         Self::with(Store::open(dir, options.clone())?, &options)
     }
 
+    /// Opens the directory of accounts of a data directory, without its mail and without its lock: another process may
+    /// have it open.
+    ///
+    /// # Errors
+    /// Those of the directory's database.
+    pub fn open_directory(dir: &Path) -> Result<Directory, PlatformError> {
+        Ok(Directory::open(&dir.join(DIRECTORY), None)?)
+    }
+
     fn with(store: Store, options: &OpenOptions) -> Result<Self, PlatformError> {
-        let directory = Directory::open(&store.dir().join("directory.sqlite"), options.vfs.as_deref())?;
+        let directory = Directory::open(&store.dir().join(DIRECTORY), options.vfs.as_deref())?;
         Ok(Platform { store, directory })
     }
 

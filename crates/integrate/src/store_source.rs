@@ -9,6 +9,7 @@
 
 mod listing;
 
+use crate::platform::DIRECTORY;
 use directory::{Directory, DirectoryError, ErrorClass};
 use message::{Address, Digest};
 use source::{
@@ -24,7 +25,6 @@ use store::{AccountId, Blob, Cell, Class, LIVE, Message, OpenOptions, Store, Sto
 const PURPOSE: &str = "being read as a source";
 /// How the file `format` of a data directory begins.
 const FORMAT_WORD: &[u8] = b"reintegra-data ";
-const DIRECTORY: &str = "directory.sqlite";
 /// Where accounts lie that their store does not find by their address: damage, but mail. Behind `mail/`, so that of two
 /// with one address the one that was served comes first.
 const STRAYS: &str = "stray/";

@@ -68,7 +68,12 @@ pub(crate) struct ProofFiles {
 
 impl ProofFiles {
     pub(crate) fn of(platform: &Platform, id: IntegrationId) -> Self {
-        ProofFiles { dir: platform.dir().join("integrations").join(id.get().to_string()) }
+        Self::in_dir(platform.dir(), id)
+    }
+
+    /// Those in a data directory, which need not be open.
+    pub(crate) fn in_dir(dir: &Path, id: IntegrationId) -> Self {
+        ProofFiles { dir: dir.join("integrations").join(id.get().to_string()) }
     }
 
     pub(crate) fn ledger(&self) -> PathBuf {
@@ -77,6 +82,11 @@ impl ProofFiles {
 
     pub(crate) fn proof(&self) -> PathBuf {
         self.dir.join("proof.jsonl")
+    }
+
+    /// What the second reader compares beside the ledger (`RULES.md 10.4`).
+    pub(crate) fn served(&self) -> PathBuf {
+        self.dir.join("served.jsonl")
     }
 }
 
@@ -304,6 +314,8 @@ struct Output {
     ledger_path: PathBuf,
     proof: BufWriter<File>,
     proof_path: PathBuf,
+    served: BufWriter<File>,
+    served_path: PathBuf,
     seq: u64,
 }
 
@@ -312,6 +324,7 @@ impl Output {
         std::fs::create_dir_all(&files.dir).map_err(io(&files.dir))?;
         let ledger_path = files.dir.join("ledger.jsonl.new");
         let proof_path = files.dir.join("proof.jsonl.new");
+        let served_path = files.dir.join("served.jsonl.new");
         let lineages = run.lineages;
         let mut sources = Vec::new();
         for history in &run.histories.all {
@@ -334,7 +347,9 @@ impl Output {
         };
         let file = File::create(&ledger_path).map_err(io(&ledger_path))?;
         let proof = BufWriter::new(File::create(&proof_path).map_err(io(&proof_path))?);
-        Ok(Output { ledger: LedgerWriter::new(file, &header, Format::Jsonl)?, ledger_path, proof, proof_path, seq: 0 })
+        let served = BufWriter::new(File::create(&served_path).map_err(io(&served_path))?);
+        let ledger = LedgerWriter::new(file, &header, Format::Jsonl)?;
+        Ok(Output { ledger, ledger_path, proof, proof_path, served, served_path, seq: 0 })
     }
 
     fn write(&mut self, one: Finished) -> Result<(), IntegrationError> {
@@ -344,18 +359,26 @@ impl Output {
             self.ledger.push(&row)?;
         }
         let line = serde_json::to_string(&one.proof).expect("a proof is plain data");
-        writeln!(self.proof, "{line}").map_err(io(&self.proof_path))
+        writeln!(self.proof, "{line}").map_err(io(&self.proof_path))?;
+        if let Some(served) = &one.served {
+            let line = serde_json::to_string(served).expect("an account is plain data");
+            writeln!(self.served, "{line}").map_err(io(&self.served_path))?;
+        }
+        Ok(())
     }
 
-    /// Signs the ledger, and makes both files durable under their names.
+    /// Signs the ledger, and makes all files durable under their names.
     fn finish(self, platform: &Platform, files: &ProofFiles) -> Result<Head, IntegrationError> {
         let key = signing_key(platform)?;
         let head = self.ledger.finish(&key)?;
         let proof = self.proof.into_inner().map_err(|e| e.into_error()).map_err(io(&self.proof_path))?;
         proof.sync_all().map_err(io(&self.proof_path))?;
+        let served = self.served.into_inner().map_err(|e| e.into_error()).map_err(io(&self.served_path))?;
+        served.sync_all().map_err(io(&self.served_path))?;
         File::open(&self.ledger_path).and_then(|f| f.sync_all()).map_err(io(&self.ledger_path))?;
         std::fs::rename(&self.ledger_path, files.ledger()).map_err(io(&files.ledger()))?;
         std::fs::rename(&self.proof_path, files.proof()).map_err(io(&files.proof()))?;
+        std::fs::rename(&self.served_path, files.served()).map_err(io(&files.served()))?;
         File::open(&files.dir).and_then(|d| d.sync_all()).map_err(io(&files.dir))?;
         Ok(head)
     }

@@ -171,6 +171,55 @@ fn a_file_that_shrinks_while_it_is_staged_is_read_when_it_is_staged_again() {
     assert_sound(&platform, "whole again");
 }
 
+/// A source whose server goes away after a number of reads.
+struct Leaving(Box<dyn Source>, AtomicUsize);
+
+impl Source for Leaving {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn directory(&self) -> Result<Directory, SourceError> {
+        self.0.directory()
+    }
+
+    fn maildrops(&self) -> Result<Vec<Maildrop>, SourceError> {
+        self.0.maildrops()
+    }
+
+    fn scan(&self, maildrop: &Maildrop) -> Result<MaildropScan, SourceError> {
+        self.0.scan(maildrop)
+    }
+
+    fn read(&self, locator: &Locator, buffer: &mut Vec<u8>) -> Result<(), ReadError> {
+        if self.1.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return self.0.read(locator, buffer);
+        }
+        let (server, text) = ("imap://x".to_owned(), "back at eight".to_owned());
+        Err(ReadError::Away(source::remote::RemoteError::Unavailable { server, text }))
+    }
+}
+
+#[test]
+fn a_server_that_is_away_stops_staging_which_goes_on_from_there() {
+    let incident = Incident::new();
+    let expected = incident.expected();
+    let home = TempDir::new().unwrap();
+    let platform = incident.platform(&home);
+    let whole = message_files(&incident.before()).len() as u64;
+    let leaving = Leaving(integrate::open_source(&incident.before()).unwrap(), AtomicUsize::new(7));
+    let error = stage_from(&platform, &incident.before(), &leaving).unwrap_err();
+    assert!(error.to_string().contains("back at eight"), "{error}");
+    drop(leaving);
+    let (id, staged) = stage(&platform, &incident.before()).unwrap();
+    assert_eq!(staged.staged, whole - 7, "what was read before is not read again");
+    assert!(staged.unreadable.is_empty(), "nothing was given up: {staged:?}");
+    apply(&platform, id).unwrap();
+    assert_proven(&platform, id, "back");
+    assert_same(&State::of(&platform), &expected, "back");
+    assert_sound(&platform, "back");
+}
+
 #[test]
 fn a_tree_that_goes_away_while_it_is_staged_is_staged_when_it_is_back() {
     let incident = Incident::new();
@@ -411,6 +460,81 @@ fn a_second_process_is_refused_and_told_who_holds_the_directory() {
     assert_sound(&first, "first");
     drop(first);
     assert_sound(&open(home.path()), "second");
+}
+
+#[test]
+fn what_stands_for_a_live_message_is_looked_at_and_not_taken_from_the_journal() {
+    let home = TempDir::new().unwrap();
+    let before = Tree::new(&home.path().join("before"), &[ANA]);
+    let after = Tree::new(&home.path().join("after"), &[ANA]);
+    let came_by = |hop: &str, id: &str| {
+        let mut bytes = format!("Received: by {hop}\r\n").into_bytes();
+        bytes.extend_from_slice(&message::to_crlf(&raw(id, &format!("about {id}"))));
+        bytes
+    };
+    before.mailbox(ANA, "", Some(100), &[Mail::new(1, came_by("one.example", "twin"))]);
+    before.mailbox(ANA, ".Sent", Some(101), &[Mail::new(1, raw("other", "another one"))]);
+    after.mailbox(ANA, "", Some(200), &[]);
+    let platform = init(&home.path().join("data"), 1);
+    import(&platform, after.root()).unwrap();
+    let address = message::Address::new(ANA).unwrap();
+    let cell = platform.store.cell_of(&address);
+    let mailbox = |name: &str| {
+        let name = message::MailboxName::new(name).unwrap();
+        cell.read(|view| {
+            let account = view.account(LIVE, &address)?.unwrap();
+            let found = view.mailboxes(account.id)?.into_iter().find(|m| m.name == name);
+            Ok((account.id, found.unwrap().id))
+        })
+        .unwrap()
+    };
+    let (account, inbox) = mailbox("INBOX");
+    let twin = came_by("two.example", "twin");
+    cell.deliver(vec![store::Delivery {
+        account,
+        mailbox: inbox,
+        uid: None,
+        message: store::Prepared::new(&twin, &message::examine(&twin)),
+        flags: message::Flags::NONE,
+        keywords: Vec::new(),
+        internal_date: 1_400_000_000,
+        uidl: None,
+        traits: store::Traits::default(),
+        item: None,
+    }])
+    .unwrap();
+
+    let source = integrate::open_source(before.root()).unwrap();
+    let named = integrate::Named { path: before.root().to_str().unwrap(), source: &*source };
+    let policy = Some(integrate::plan::Policy { join_twins: true, ..integrate::plan::Policy::default() });
+    let silent = &integrate::Silent;
+    let (id, _) = integrate::stage_integration(&platform, &named, None, None, policy, silent).unwrap();
+    apply(&platform, id).unwrap();
+    assert_proven(&platform, id, "joined twins");
+
+    // Another message comes to stand where the twins' one stood.
+    let messages = |mailbox| {
+        let mut found = Vec::new();
+        cell.read(|view| {
+            view.for_each_message(account, mailbox, |message, _| {
+                found.push(message);
+                Ok(())
+            })
+        })
+        .unwrap();
+        found
+    };
+    let [joined] = messages(inbox).try_into().unwrap();
+    let [other] = messages(mailbox("Sent").1).try_into().unwrap();
+    cell.write(|tx| {
+        tx.remove_message(account, inbox, joined.uid)?;
+        tx.put_message(account, inbox, &store::Message { blob: other.blob, ..joined.clone() })
+    })
+    .unwrap();
+    let problems = support_faults::verify(&platform, id).unwrap().problems;
+    let live = "live/INBOX/1: the message that should stand for it is not its near twin";
+    assert!(problems.iter().any(|p| p.contains(live)), "{problems:#?}");
+    assert_sound(&platform, "joined twins");
 }
 
 #[test]

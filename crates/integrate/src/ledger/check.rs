@@ -201,6 +201,23 @@ pub fn check(reader: impl Read, key: Option<&PublicKey>) -> Result<Checked, Ledg
     })
 }
 
+/// Checks a ledger of either form and hands out its rows. What was handed out before an error is to be thrown away.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn for_each_row(reader: impl Read, mut each: impl FnMut(&LedgerRow)) -> Result<Checked, LedgerProblem> {
+    let visit: Visit<'_> = &mut |part| {
+        if let Part::Row { row, .. } = part {
+            each(row);
+        }
+        Ok(())
+    };
+    walk(reader, None, visit).map_err(|error| match error {
+        ConvertError::Ledger(problem) => problem,
+        ConvertError::Write(_) => unreachable!("nothing was written"),
+    })
+}
+
 /// A ledger could not be written in another form.
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {

@@ -15,6 +15,7 @@ mod row;
 pub(crate) mod time_text;
 mod writer;
 
+pub(crate) use check::for_each_row;
 pub use check::{Checked, ConvertError, Fault, LedgerProblem, check, convert};
 pub use key::{KeyError, ParseKeyError, PublicKey, SigningKey};
 pub(crate) use row::hex;

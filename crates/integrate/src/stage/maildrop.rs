@@ -189,7 +189,7 @@ impl<'r, 'a> Listing<'r, 'a> {
         }
         let mut unread = Vec::new();
         for task in tasks.drain(..) {
-            let found = match read(self.run, &task, &mut self.buffers) {
+            let found = match read(self.run, &task, &mut self.buffers)? {
                 Outcome::Unreadable(_) => None,
                 Outcome::Message(seen, traits) => {
                     by_digest.get_mut(&seen.digest).filter(|f| !f.is_empty()).map(|f| (f.remove(0), traits))

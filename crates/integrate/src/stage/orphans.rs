@@ -293,7 +293,7 @@ impl Orphan<'_> {
             return Ok(());
         }
         let mut task = self.task(register, origin.clone());
-        let (seen, traits) = match read(run, &task, buffers) {
+        let (seen, traits) = match read(run, &task, buffers)? {
             Outcome::Message(seen, traits) => (seen, traits),
             Outcome::Unreadable(why) => {
                 run.count(|staged| *staged.unreadable.entry(why.clone()).or_default() += 1);

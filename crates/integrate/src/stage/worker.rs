@@ -1,8 +1,8 @@
 //! Workers of staging: read, look, hash, pack, deliver a batch.
 
-use super::{Run, StagedKind, reason};
+use super::{Run, StageError, StagedKind, reason};
 use message::{DamageKind, Examined, Flags, Keyword, damage_of, examine, push_crlf};
-use source::Locator;
+use source::{Locator, ReadError, SourceError};
 use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
 use store::{AccountId, Cell, Delivery, Item, MailboxId, Origin, Prepared, Traits};
@@ -54,18 +54,27 @@ pub(super) fn work(run: &Run<'_>, queue: &Mutex<Receiver<Job<'_>>>) {
         if !run.stopped()
             && let Err(error) = stage_job(run, job, &mut buffers)
         {
-            run.fail(error.into());
+            run.fail(error);
         }
     }
 }
 
-fn stage_job(run: &Run<'_>, job: Job<'_>, buffers: &mut Buffers) -> Result<(), store::StoreError> {
+fn stage_job(run: &Run<'_>, job: Job<'_>, buffers: &mut Buffers) -> Result<(), StageError> {
     let mut deliveries = Vec::with_capacity(job.tasks.len());
     let mut unreadable = Vec::new();
     let (mut messages, mut bytes) = (0, 0);
+    let mut away = None;
     for task in job.tasks {
+        let outcome = match read(run, &task, buffers) {
+            Ok(outcome) => outcome,
+            // What was read until then is staged.
+            Err(error) => {
+                away = Some(error);
+                break;
+            }
+        };
         messages += 1;
-        match read(run, &task, buffers) {
+        match outcome {
             Outcome::Message(seen, traits) => {
                 let message = prepare(job.cell, &seen, buffers)?;
                 bytes += buffers.raw.len() as u64;
@@ -89,17 +98,24 @@ fn stage_job(run: &Run<'_>, job: Job<'_>, buffers: &mut Buffers) -> Result<(), s
         }
     });
     run.progress.done(messages, bytes);
-    Ok(())
+    away.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Reads a message and looks at it, leaving its bytes in the buffers.
-pub(super) fn read(run: &Run<'_>, task: &Task, buffers: &mut Buffers) -> Outcome {
-    if let Err(error) = run.source.read(&task.locator, &mut buffers.raw) {
-        buffers.raw.clear();
-        return Outcome::Unreadable(reason(&error));
+///
+/// # Errors
+/// When the source as a whole is away: that says nothing of the message.
+pub(super) fn read(run: &Run<'_>, task: &Task, buffers: &mut Buffers) -> Result<Outcome, SourceError> {
+    match run.source.read(&task.locator, &mut buffers.raw) {
+        Ok(()) => {}
+        Err(ReadError::Away(error)) => return Err(error.into()),
+        Err(error) => {
+            buffers.raw.clear();
+            return Ok(Outcome::Unreadable(reason(&error)));
+        }
     }
     if let Some(why) = nothing_in(&buffers.raw) {
-        return Outcome::Unreadable(why.into());
+        return Ok(Outcome::Unreadable(why.into()));
     }
     buffers.crlf.clear();
     push_crlf(&buffers.raw, &mut buffers.crlf);
@@ -115,7 +131,7 @@ pub(super) fn read(run: &Run<'_>, task: &Task, buffers: &mut Buffers) -> Outcome
     if task.listed_uid.is_none() {
         traits = traits.with(Traits::UID_MADE_UP);
     }
-    Outcome::Message(seen, traits)
+    Ok(Outcome::Message(seen, traits))
 }
 
 /// Makes what was read last ready for a cell: bytes that it has are not packed again.
