@@ -40,6 +40,8 @@ pub(crate) enum Command {
     /// Put a recovered history and the live one together
     #[command(subcommand)]
     Integrate(IntegrateCommand),
+    /// Compare what a mail server serves with the ledger of an integration, from outside; works beside `serve`
+    Verify(VerifyArgs),
     /// Write the result out for another mail server
     #[command(subcommand)]
     Export(ExportCommand),
@@ -55,6 +57,17 @@ pub(crate) enum Command {
     Check,
     /// Make the indexes anew from snapshots and segments
     Rebuild(RebuildArgs),
+    /// Serve mail: IMAP and POP3
+    Serve(ServeArgs),
+    /// Look at a configuration of `serve`
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Make, list or take away passwords of single devices; works beside `serve`
+    #[command(subcommand)]
+    AppPassword(AppPasswordCommand),
+    /// Switch an IMAP capability off for an account whose client stumbles on it; works beside `serve`
+    #[command(subcommand)]
+    Capability(CapabilityCommand),
     /// Work on an exported ledger; needs no data directory
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -235,6 +248,60 @@ pub(crate) enum ReportFormat {
     LedgerCsv,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The server: imap://HOST, imaps://HOST, pop3://HOST or pop3s://HOST, with a port if need be
+    #[arg(long, value_name = "URL")]
+    pub(crate) over: String,
+    #[command(flatten)]
+    pub(crate) step: StepArgs,
+    /// Nobody has signed in since the last verify: other flags and new mail are wrong too
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) sign_in: SignInArgs,
+}
+
+/// How to sign in at a server. Passwords come from files alone.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sign-in")]
+pub(crate) struct SignInArgs {
+    /// A file of lines address:password, for nobody else to read
+    #[arg(long, value_name = "FILE", required_unless_present = "master_user")]
+    pub(crate) credentials: Option<PathBuf>,
+    /// One login that opens every account
+    #[arg(long, value_name = "NAME", requires = "master_password_file", conflicts_with = "credentials")]
+    pub(crate) master_user: Option<String>,
+    /// A file with its password in the first line
+    #[arg(long, value_name = "FILE", requires = "master_user")]
+    pub(crate) master_password_file: Option<PathBuf>,
+    /// What stands between an account's login and the master's
+    #[arg(long, value_name = "TEXT", default_value = "*", requires = "master_user")]
+    pub(crate) master_separator: String,
+    /// Say the account by SASL PLAIN's authorization identity instead
+    #[arg(long, requires = "master_user")]
+    pub(crate) master_authzid: bool,
+    /// What an account's login is: {address}, {localpart} and {domain} in any text
+    #[arg(long, value_name = "FORM", default_value = "{address}")]
+    pub(crate) login: String,
+    /// Certificates (PEM) of the authorities that are believed, instead of the public ones
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Whether imap:// and pop3:// begin with STARTTLS or STLS
+    #[arg(long, value_name = "WHEN", default_value = "usual")]
+    pub(crate) tls: TlsUse,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TlsUse {
+    /// But for a server on the loopback
+    Usual,
+    /// Always
+    Starttls,
+    /// Never: passwords can be read on the way
+    None,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ExportCommand {
     /// As a Maildir++ tree with accounts and aliases, as Dovecot and Postfix read them
@@ -299,6 +366,80 @@ pub(crate) struct RebuildArgs {
     /// Only this cell
     #[arg(long, value_name = "N")]
     pub(crate) cell: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The configuration (docs/config.md); without one, loopback ports and a certificate of its own making
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether `serve` could use a configuration, certificates included; starts nothing
+    Check(ConfigCheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCheckArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppPasswordCommand {
+    /// Make one, and show it this once
+    Add(AppPasswordAddArgs),
+    /// List those of an account, with their last use
+    List(AccountListArgs),
+    /// Take one away: its device is out at its next sign-in
+    Remove(AppPasswordRemoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AppPasswordAddArgs {
+    /// The account's address
+    pub(crate) account: String,
+    /// What the device is called
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountListArgs {
+    /// The account's address
+    pub(crate) account: String,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AppPasswordRemoveArgs {
+    /// The account's address
+    pub(crate) account: String,
+    /// The app password's number, as the list says it
+    #[arg(value_name = "N")]
+    pub(crate) number: i64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CapabilityCommand {
+    /// Switch one off; it counts from the account's next sign-in
+    Off(CapabilityArgs),
+    /// Switch one on again
+    On(CapabilityArgs),
+    /// List what is switched off for an account
+    List(AccountListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CapabilityArgs {
+    /// The account's address
+    pub(crate) account: String,
+    /// The capability, as IMAP spells it: QRESYNC, NOTIFY, COMPRESS=DEFLATE
+    pub(crate) capability: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,7 @@
 //! The one place where errors become an exit code and words: what happened, why, what to do now.
 
 use crate::exit::Exit;
+use crate::serve::{ConfigError, SocketError};
 use directory::{DirectoryError, ErrorClass};
 use integrate::accounts::ResolveError;
 use integrate::export::ExportError;
@@ -8,6 +9,7 @@ use integrate::ledger::{KeyError, LedgerError};
 use integrate::stage::StageError;
 use integrate::{IntegrationError, PlatformError};
 use source::SourceError;
+use source::remote::RemoteError;
 use std::error::Error;
 use std::fmt;
 use std::io::ErrorKind;
@@ -144,8 +146,32 @@ fn advice(cause: &(dyn Error + 'static)) -> Option<Advice> {
         of_directory(error)
     } else if let Some(error) = cause.downcast_ref::<SourceError>() {
         Some(of_source(error))
+    } else if let Some(error) = cause.downcast_ref::<ConfigError>() {
+        Some(of_config(error))
+    } else if let Some(error) = cause.downcast_ref::<SocketError>() {
+        Some(of_socket(error))
+    } else if cause.is::<edge::tls::TlsError>() {
+        Some(wrong("look at the files that `tls.certificates` names: a PEM chain and its key, readable by this user"))
     } else {
         cause.downcast_ref::<std::io::Error>().map(|error| of_io(error.kind()))
+    }
+}
+
+fn of_config(error: &ConfigError) -> Advice {
+    match error {
+        ConfigError::Read { .. } => wrong("name a file that can be read: `--config FILE`"),
+        ConfigError::Wrong { .. } => wrong("docs/config.md explains every key, reintegra.example.toml shows them all"),
+    }
+}
+
+fn of_socket(error: &SocketError) -> Advice {
+    match error {
+        SocketError::Bind { .. } => {
+            failed("stop what listens there (`ss -ltnp` says what), or name another address in the configuration")
+        }
+        SocketError::Stranger { .. } | SocketError::NoSocket { .. } => {
+            wrong("make the `.socket` unit and the addresses of the configuration agree")
+        }
     }
 }
 
@@ -263,6 +289,18 @@ fn of_source(error: &SourceError) -> Advice {
         SourceError::Io { cause, .. } => of_io(cause.kind()),
         SourceError::Description { .. } => wrong("docs/source-toml.md describes every key"),
         SourceError::Unknown { .. } => (Exit::WrongUse, None),
+        SourceError::Remote(error) => of_remote(error),
+    }
+}
+
+fn of_remote(error: &RemoteError) -> Advice {
+    match error {
+        error if error.is_temporary() => failed("run the command again when the server answers; it goes on from there"),
+        RemoteError::Refused { .. } => {
+            wrong("check the login and the password of this account in the file of credentials")
+        }
+        RemoteError::Tls { .. } => wrong("docs/source-toml.md says how certificates are checked"),
+        _ => (Exit::Failed, None),
     }
 }
 
@@ -278,6 +316,7 @@ mod tests {
     use integrate::stage::StageError;
     use integrate::{IntegrationError, PlatformError};
     use source::SourceError;
+    use source::remote::RemoteError;
     use std::io::{self, ErrorKind};
     use std::path::PathBuf;
     use std::sync::Arc;
@@ -293,6 +332,14 @@ mod tests {
 
     fn in_use() -> StoreError {
         StoreError::InUse { path: path(), holder: "process 12 (reintegra check)".to_owned() }
+    }
+
+    fn lost_server() -> RemoteError {
+        RemoteError::Lost { server: "imap://x".to_owned(), cause: ErrorKind::ConnectionReset.into() }
+    }
+
+    fn refused() -> RemoteError {
+        RemoteError::Refused { server: "imap://x".to_owned(), login: "ana".to_owned(), text: "no".to_owned() }
     }
 
     fn directory(message: &str) -> StoreError {
@@ -338,6 +385,8 @@ mod tests {
             (source_io(ErrorKind::PermissionDenied).into(), Failed, "the user who owns"),
             (SourceError::Description { path: path(), message: "?".to_owned() }.into(), WrongUse, "source-toml.md"),
             (SourceError::Unknown { path: path(), message: "?".to_owned() }.into(), WrongUse, ""),
+            (SourceError::Remote(lost_server()).into(), Failed, "again when the server answers"),
+            (SourceError::Remote(refused()).into(), WrongUse, "credentials"),
             (IntegrationError::from(in_use()).into(), Failed, "when that process has ended"),
             (IntegrationError::from(DirectoryError::caller(in_use())).into(), Failed, "when that process has ended"),
             (IntegrationError::from(source_io(ErrorKind::NotFound)).into(), WrongUse, "a source that exists"),

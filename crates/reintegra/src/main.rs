@@ -12,6 +12,7 @@ mod figures;
 mod nearest;
 mod output;
 mod selection;
+mod serve;
 mod session;
 
 use clap::Parser as _;

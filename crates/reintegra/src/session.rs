@@ -4,6 +4,7 @@ use crate::console::{Console, Done};
 use crate::failure::Problem;
 use crate::output::Output;
 use anyhow::Context as _;
+use directory::Directory;
 use integrate::{Platform, Progress};
 use std::path::{Path, PathBuf};
 use store::OpenOptions;
@@ -21,6 +22,11 @@ impl Session {
     /// A session on a data directory, where one is named.
     pub(crate) fn new(data: Option<PathBuf>) -> Self {
         Session { data, output: Output::stdout(), console: Console::stderr() }
+    }
+
+    /// Takes a data directory from a configuration, where the command line names none.
+    pub(crate) fn name_data_unless_named(&mut self, data: Option<&Path>) {
+        self.data = self.data.take().or_else(|| data.map(Path::to_owned));
     }
 
     /// The data directory's path.
@@ -68,6 +74,16 @@ impl Session {
             self.console.note(format_args!("note: cell {:02}: {}", finding.cell, finding.text));
         }
         Ok(platform)
+    }
+
+    /// Opens the directory of accounts alone. It needs no lock, so that it works beside a process that has the data
+    /// directory open.
+    ///
+    /// # Errors
+    /// When there is no data directory, or the directory of accounts cannot be opened.
+    pub(crate) fn open_directory(&self) -> anyhow::Result<Directory> {
+        let directory = Platform::open_directory(self.must_be_there()?);
+        directory.context("the directory of accounts cannot be opened")
     }
 
     /// Runs a step and shows how it goes; what was written before it is seen first.

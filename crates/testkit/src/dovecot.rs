@@ -4,7 +4,7 @@
 //! system chose, and ends when it is dropped. It runs as the current user; as root its mail processes run as
 //! `nobody`, because Dovecot opens no mail as root. Debian's Dovecot 2.3 is what it was written for.
 
-mod client;
+pub(crate) mod client;
 
 pub use client::{ServedMailbox, ServedMessage, UidlEntry};
 
@@ -42,6 +42,17 @@ impl Dovecot {
     /// # Panics
     /// Where Dovecot is not installed though this is CI or the shared material is there.
     pub fn start(root: &Path, users: Option<&Path>) -> anyhow::Result<Option<Dovecot>> {
+        Dovecot::start_with(root, users, "")
+    }
+
+    /// As [`Dovecot::start`], with more lines of configuration at its end, which override what stands before them.
+    ///
+    /// # Errors
+    /// As [`Dovecot::start`].
+    ///
+    /// # Panics
+    /// As [`Dovecot::start`].
+    pub fn start_with(root: &Path, users: Option<&Path>, more: &str) -> anyhow::Result<Option<Dovecot>> {
         if !has_programs(&["dovecot"]) {
             return Ok(None);
         }
@@ -56,7 +67,7 @@ impl Dovecot {
         for _ in 0..5 {
             let [imap, pop3] = free_ports()?;
             let configuration = configuration(directory.path(), users.is_some(), &owner, imap.port(), pop3.port());
-            std::fs::write(directory.path().join("dovecot.conf"), configuration)?;
+            std::fs::write(directory.path().join("dovecot.conf"), configuration + more)?;
             if let Some(master) = Master::start(directory.path(), [imap, pop3])? {
                 return Ok(Some(Dovecot { master, directory, imap, pop3 }));
             }
@@ -87,6 +98,16 @@ impl Dovecot {
     /// When the account does not open or Dovecot answers something unexpected; with its log.
     pub fn maildrop(&self, login: &str, password: &str) -> anyhow::Result<Vec<UidlEntry>> {
         client::maildrop(self.pop3, login, password).with_context(|| self.log())
+    }
+
+    /// Where it serves IMAP.
+    pub fn imap(&self) -> SocketAddr {
+        self.imap
+    }
+
+    /// Where it serves POP3.
+    pub fn pop3(&self) -> SocketAddr {
+        self.pop3
     }
 
     /// What Dovecot wrote into its log.

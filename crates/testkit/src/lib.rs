@@ -7,4 +7,7 @@ pub mod incident;
 pub mod process;
 mod requirement;
 pub mod sample;
+pub mod served;
 pub mod truth;
+
+pub use requirement::has_programs;

@@ -41,7 +41,7 @@ pub(crate) fn not_run(what: &str, must: bool) {
 ///
 /// # Panics
 /// When one is missing in CI or beside the shared material.
-pub(crate) fn has_programs(names: &[&str]) -> bool {
+pub fn has_programs(names: &[&str]) -> bool {
     let missing = names.iter().find(|name| !program(name));
     if let Some(name) = missing {
         not_run(&format!("{name} is not installed"), in_ci() || shared_is_there());

@@ -2,8 +2,11 @@
 
 mod accounts;
 mod aliases;
+mod app_password;
+mod capability;
 mod check;
 mod completions;
+mod config;
 mod conflicts;
 mod export;
 mod import;
@@ -13,10 +16,12 @@ mod ledger;
 mod man;
 mod messages;
 mod rebuild;
+mod serve;
 mod source;
 mod staged;
+mod verify;
 
-use crate::cli::{Command, ExportCommand, LedgerCommand};
+use crate::cli::{Command, ConfigCommand, ExportCommand, LedgerCommand};
 use crate::exit::Exit;
 use crate::session::Session;
 use directory::DirectoryError;
@@ -30,6 +35,7 @@ pub(crate) fn run(command: Command, session: &mut Session) -> anyhow::Result<Exi
         Command::Init(args) => init::run(&args, session),
         Command::Import(args) => import::run(&args, session),
         Command::Integrate(step) => integrate::run(step, session),
+        Command::Verify(args) => verify::over(&args, session),
         Command::Export(ExportCommand::Maildir(args)) => export::maildir(&args, session),
         Command::Accounts(args) => accounts::run(args, session),
         Command::Aliases(args) => aliases::run(args, session),
@@ -37,6 +43,10 @@ pub(crate) fn run(command: Command, session: &mut Session) -> anyhow::Result<Exi
         Command::Conflicts(args) => conflicts::run(&args, session),
         Command::Check => check::run(session),
         Command::Rebuild(args) => rebuild::run(&args, session),
+        Command::Serve(args) => serve::run(&args, session),
+        Command::Config(ConfigCommand::Check(args)) => config::check(&args, session),
+        Command::AppPassword(command) => app_password::run(&command, session),
+        Command::Capability(command) => capability::run(&command, session),
         Command::Ledger(LedgerCommand::Check(args)) => ledger::check(&args, session),
         Command::Man(args) => man::run(&args, session),
         Command::Completions(args) => completions::run(&args, session),

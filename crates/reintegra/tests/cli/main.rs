@@ -4,6 +4,7 @@
 
 mod data_directory;
 mod generated;
+mod imap;
 mod ledger;
 mod lists;
 mod output;

@@ -56,7 +56,7 @@ pub(super) fn opens(server: SocketAddr, login: &str, password: &str) -> anyhow::
 }
 
 /// Reads a whole account by IMAP.
-pub(super) fn account(server: SocketAddr, login: &str, password: &str) -> anyhow::Result<Vec<ServedMailbox>> {
+pub(crate) fn account(server: SocketAddr, login: &str, password: &str) -> anyhow::Result<Vec<ServedMailbox>> {
     let mut imap = Imap::connect(server)?;
     ensure!(imap.login(login, password)?, "{login} does not open");
     let mut subscribed = Vec::new();
@@ -99,7 +99,7 @@ pub(super) fn account(server: SocketAddr, login: &str, password: &str) -> anyhow
 }
 
 /// Reads what POP3 lists.
-pub(super) fn maildrop(server: SocketAddr, login: &str, password: &str) -> anyhow::Result<Vec<UidlEntry>> {
+pub(crate) fn maildrop(server: SocketAddr, login: &str, password: &str) -> anyhow::Result<Vec<UidlEntry>> {
     let mut connection = connect(server)?;
     let mut ask = |command: &str| -> anyhow::Result<()> {
         if !command.is_empty() {

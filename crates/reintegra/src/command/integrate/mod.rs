@@ -11,7 +11,7 @@ mod stage;
 mod undo;
 mod verdict;
 mod verify;
-mod which;
+pub(super) mod which;
 
 use crate::cli::IntegrateCommand;
 use crate::exit::Exit;

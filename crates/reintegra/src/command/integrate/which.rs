@@ -10,7 +10,7 @@ use integrate::{Platform, Selection, Step};
 ///
 /// # Errors
 /// [`Problem`] (wrong use) when there is none; those of the directory.
-pub(super) fn integration(args: IdArgs, directory: &Directory) -> anyhow::Result<IntegrationId> {
+pub(in crate::command) fn integration(args: IdArgs, directory: &Directory) -> anyhow::Result<IntegrationId> {
     if let Some(number) = args.id {
         let id = IntegrationId::new_unchecked(number);
         return match directory.integration(id)? {

@@ -1,0 +1,184 @@
+//! The operator's port: `/metrics` for Prometheus, `/health/live` and `/health/ready` for whoever restarts or routes.
+//!
+//! It answers until everything else has ended, so that an end is seen.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use metrics::Unit;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Connections at once: a few programs watch, and keep theirs open.
+const CONNECTIONS: usize = 64;
+/// How long a connection may move no byte: longer than the usual minute between two looks.
+const SILENCE: Duration = Duration::from_secs(90);
+
+/// What the port tells of.
+#[derive(Clone)]
+pub(crate) struct Operator {
+    metrics: PrometheusHandle,
+    ready: Arc<AtomicBool>,
+}
+
+impl Operator {
+    /// Begins to count. Once a process.
+    ///
+    /// # Errors
+    /// When something counts already.
+    pub(crate) fn install() -> anyhow::Result<Self> {
+        // Seconds: from a command that needs no disk to a search through everything.
+        let buckets = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+        let metrics = PrometheusBuilder::new().set_buckets(&buckets)?.install_recorder()?;
+        describe();
+        metrics::gauge!("reintegra_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        Ok(Operator { metrics, ready: Arc::default() })
+    }
+
+    /// Whether connections are taken.
+    pub(crate) fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// Lets go of what no longer counts; to be called now and then.
+    pub(crate) fn upkeep(&self) {
+        self.metrics.run_upkeep();
+    }
+
+    /// Answers for as long as it is polled.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub(crate) async fn serve(self, listener: std::net::TcpListener) -> io::Result<()> {
+        let router = Router::new()
+            .route("/metrics", get(metrics))
+            .route("/health/live", get(|| async { "alive\n" }))
+            .route("/health/ready", get(ready))
+            .with_state(self);
+        let inner = TcpListener::from_std(listener)?;
+        axum::serve(Listener { inner, places: Arc::new(Semaphore::new(CONNECTIONS)) }, router).await
+    }
+}
+
+/// Says what is counted, for `# HELP`.
+fn describe() {
+    let counters = [
+        ("reintegra_accept_errors_total", "Times that no connection could be accepted for want of something"),
+        ("reintegra_certificates_refused_total", "Changed certificates that could not be used"),
+        ("reintegra_connections_refused_total", "Connections that were one too many, by the limit"),
+        ("reintegra_connections_total", "Connections that were taken"),
+        ("reintegra_imap_bytes_total", "Bytes of IMAP, before compression and TLS"),
+        ("reintegra_imap_sessions_total", "IMAP sessions that began"),
+        ("reintegra_panics_total", "Mistakes in the program that were met"),
+        ("reintegra_pop3_bytes_total", "Bytes of POP3, before TLS"),
+        ("reintegra_pop3_deleted_total", "Messages that POP3 clients deleted"),
+        ("reintegra_pop3_sessions_total", "POP3 sessions that began"),
+        ("reintegra_search_indexed_total", "Messages that were indexed for text search in the background"),
+        ("reintegra_session_panics_total", "Sessions that ended by a mistake in the program"),
+        ("reintegra_sign_ins_total", "Attempts to sign in, by outcome"),
+        ("reintegra_tls_handshakes_failed_total", "TLS handshakes that failed"),
+    ];
+    for (name, text) in counters {
+        metrics::describe_counter!(name, text);
+    }
+    let gauges = [
+        ("reintegra_build_info", "Always 1; its labels say what runs"),
+        ("reintegra_connections", "Connections now"),
+        ("reintegra_imap_sessions", "IMAP sessions now"),
+        ("reintegra_sign_ins_waiting", "Sign-ins that wait for their password to be hashed"),
+    ];
+    for (name, text) in gauges {
+        metrics::describe_gauge!(name, text);
+    }
+    metrics::describe_histogram!("reintegra_imap_command_seconds", Unit::Seconds, "How long IMAP commands take");
+}
+
+async fn metrics(State(operator): State<Operator>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], operator.metrics.render()).into_response()
+}
+
+async fn ready(State(operator): State<Operator>) -> Response {
+    match operator.ready.load(Ordering::Relaxed) {
+        true => "ready\n".into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
+    }
+}
+
+/// Accepts a bounded number of connections, none of which is silent for long.
+struct Listener {
+    inner: TcpListener,
+    places: Arc<Semaphore>,
+}
+
+impl axum::serve::Listener for Listener {
+    type Io = Watched;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Watched, SocketAddr) {
+        let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
+        // Its own way with errors: it passes over those of one connection and waits after the others.
+        let (stream, address) = axum::serve::Listener::accept(&mut self.inner).await;
+        (Watched { stream, silent_until: Box::pin(sleep(SILENCE)), _place: place }, address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
+/// A connection that fails when it moves no byte for too long.
+struct Watched {
+    stream: TcpStream,
+    silent_until: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watched {
+    /// Passes a result on, unless there is none and time is up.
+    fn watch<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.silent_until.as_mut().reset(Instant::now() + SILENCE);
+            return result;
+        }
+        ready!(self.silent_until.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.watch(context, result)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, result)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

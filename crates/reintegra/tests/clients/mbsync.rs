@@ -1,0 +1,35 @@
+//! isync.
+
+use super::*;
+
+/// A configuration that pulls everything of an account from a port into a directory.
+pub(crate) fn configuration(port: u16, password: &str, into: &Path) -> String {
+    let into = into.display();
+    format!(
+        "SyncState *\n\nIMAPAccount account\nHost 127.0.0.1\nPort {port}\nUser {ANA}\nPass {password}\nSSLType None\n\
+         AuthMechs PLAIN\n\nIMAPStore far\nAccount account\n\n\
+         MaildirStore near\nPath {into}/\nInbox {into}/INBOX\nSubFolders Verbatim\n\n\
+         Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSync Pull\nCopyArrivalDate yes\n"
+    )
+}
+
+#[test]
+fn mbsync_pulls_every_message_and_the_second_time_none() {
+    if !testkit::has_programs(&["mbsync"]) {
+        return;
+    }
+    let world = World::new();
+    let into = world.path("mbsync");
+    std::fs::create_dir(&into).unwrap();
+    let configuration = world.write("mbsyncrc", &configuration(world.served.imap.port(), PASSWORD, &into));
+    let pull = || succeeded(&run(world.client("mbsync").arg("-a").arg("-c").arg(&configuration)).unwrap());
+
+    pull();
+    // mbsync puts a header field of its own (X-TUID) into what it stores.
+    let pulled = sorted(maildir_identities(&into));
+    assert_eq!(pulled, sorted(world.messages.iter().map(|m| m.identity.clone())));
+
+    pull();
+    assert_eq!(sorted(maildir_identities(&into)), pulled);
+    world.finish();
+}
