@@ -3,13 +3,16 @@
 use super::{Finding, Tree};
 
 /// Each crate of ours with those it may import, lowest first.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("message", &[]),
     ("source", &["message"]),
     ("store", &["message"]),
     ("directory", &["message"]),
     ("integrate", &["message", "source", "store", "directory"]),
-    ("reintegra", &["message", "source", "store", "directory", "integrate"]),
+    ("edge", &["message", "store", "directory"]),
+    ("pop3", &["message", "store", "directory", "edge"]),
+    ("imap", &["message", "store", "directory", "edge"]),
+    ("reintegra", &["message", "source", "store", "directory", "integrate", "edge", "pop3", "imap"]),
     ("testkit", &["message", "store"]),
     ("xtask", &[]),
 ];
