@@ -30,4 +30,5 @@ mod session;
 mod syntax;
 
 pub use cache::warm;
+pub use command::capability::switchable;
 pub use server::{Times, serve};

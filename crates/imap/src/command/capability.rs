@@ -51,6 +51,29 @@ const SIGNED_IN: [&str; 37] = [
     "NOTIFY",
 ];
 
+/// What is offered to those who are signed in until they compress.
+const COMPRESS: &str = "COMPRESS=DEFLATE";
+
+/// Offered with its value, the largest message.
+const APPEND_LIMIT: &str = "APPENDLIMIT";
+
+/// What can be switched off for an account.
+const SWITCHABLE: [&str; SIGNED_IN.len() + 2] = {
+    let mut all = [COMPRESS; SIGNED_IN.len() + 2];
+    let mut at = 0;
+    while at < SIGNED_IN.len() {
+        all[at] = SIGNED_IN[at];
+        at += 1;
+    }
+    all[at] = APPEND_LIMIT;
+    all
+};
+
+/// Gives the capabilities that can be switched off for an account, in capitals.
+pub fn switchable() -> &'static [&'static str] {
+    &SWITCHABLE
+}
+
 /// CAPABILITY.
 pub(super) fn run(core: &mut Core, out: &mut Vec<u8>) -> Result<Flow, Refusal> {
     let list = list(core).join(" ");
@@ -75,11 +98,11 @@ pub(crate) fn list(core: &Core) -> Vec<String> {
     }
     list.extend(SIGNED_IN.iter().map(|name| (*name).to_owned()));
     if !core.compressed {
-        list.push("COMPRESS=DEFLATE".to_owned());
+        list.push(COMPRESS.to_owned());
     }
     list.retain(|name| core.offers(&name.to_ascii_uppercase()));
-    if core.offers("APPENDLIMIT") {
-        list.push(format!("APPENDLIMIT={}", core.services.policy.append_limit_bytes));
+    if core.offers(APPEND_LIMIT) {
+        list.push(format!("{APPEND_LIMIT}={}", core.services.policy.append_limit_bytes));
     }
     list
 }

@@ -14,7 +14,7 @@ pub(super) fn close(core: &mut Core) -> Result<Flow, Refusal> {
     Ok(Flow::Done(Status::ok("closed")))
 }
 
-/// UNSELECT: as CLOSE, and removes nothing.
+/// UNSELECT (RFC 3691): as CLOSE, and removes nothing.
 pub(super) fn unselect(core: &mut Core) -> Result<Flow, Refusal> {
     core.selected()?;
     core.selected = None;

@@ -183,6 +183,7 @@ fn attributes(core: &Core, node: &Node, extended: bool) -> Vec<&'static str> {
         attributes.push(if extended || core.enabled.rev2 { "\\NonExistent" } else { "\\Noselect" });
     }
     if extended || core.enabled.rev2 || core.offers("CHILDREN") {
+        // RFC 3348.
         attributes.push(if node.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
     }
     if node.subscribed && (extended || core.enabled.rev2) {
