@@ -80,6 +80,8 @@ pub struct Staged {
     pub gone: u64,
     /// Items that could not be read, by reason.
     pub unreadable: BTreeMap<String, u64>,
+    /// Maildrops whose server does not let their account in, in words: nothing of them is staged.
+    pub refused: Vec<String>,
     /// Bytes read from the source now.
     pub read_bytes: u64,
     /// Orphans given to their owners.
@@ -105,6 +107,7 @@ impl Staged {
         for (reason, count) in &other.unreadable {
             *self.unreadable.entry(reason.clone()).or_default() += count;
         }
+        self.refused.extend_from_slice(&other.refused);
         self.read_bytes += other.read_bytes;
         self.attributed += other.attributed;
         self.unattributed += other.unattributed;
@@ -131,7 +134,8 @@ pub enum StageError {
 /// Stages a source as a lineage. When it returns, everything staged survives a power loss.
 ///
 /// # Errors
-/// When the source as a whole, the store or the directory fails; single files never stop it (`RULES.md 9`).
+/// When the source as a whole, the store or the directory fails; single files never stop it (`RULES.md 9`), nor does an
+/// account whose sign-in a server refuses.
 pub fn stage(
     platform: &Platform,
     source: &dyn Source,

@@ -52,7 +52,7 @@ pub struct Scope<'a> {
 pub struct Over {
     /// Accounts that were looked at.
     pub accounts: u64,
-    /// Accounts that are not open to anybody, and did not open.
+    /// Accounts that are not open to anybody, and did not open, or that no password was given of.
     pub closed: u64,
     /// Mailboxes that were compared.
     pub mailboxes: u64,
@@ -85,7 +85,7 @@ pub fn verify_over(
     progress: &dyn Progress,
 ) -> Result<Over, IntegrationError> {
     let wanted = expected::read(dir, directory, id, scope.selection)?;
-    let jobs = jobs(directory, scope, wanted)?;
+    let (jobs, closed) = jobs(directory, scope, wanted)?;
     progress.found(jobs.iter().map(|job| job.wanted.message_count()).sum(), 0);
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let found: Mutex<Vec<(usize, Result<Findings, RemoteError>)>> = Mutex::default();
@@ -107,7 +107,7 @@ pub fn verify_over(
     });
     let mut found = found.into_inner().unwrap_or_else(|e| e.into_inner());
     found.sort_by_key(|(index, _)| *index);
-    let mut over = Over::default();
+    let mut over = Over { closed, ..Over::default() };
     for (index, findings) in found {
         over.take(&jobs[index], findings)?;
     }
@@ -123,19 +123,21 @@ struct Job {
     pop3_before: Pop3Before,
 }
 
-fn jobs(directory: &Directory, scope: &Scope<'_>, wanted: Vec<Wanted>) -> Result<Vec<Job>, IntegrationError> {
-    let (mut jobs, mut without) = (Vec::new(), Vec::new());
+/// The accounts to look at, and how many are left out because nobody can sign in to them.
+fn jobs(directory: &Directory, scope: &Scope<'_>, wanted: Vec<Wanted>) -> Result<(Vec<Job>, u64), IntegrationError> {
+    let (mut jobs, mut without, mut closed) = (Vec::new(), Vec::new(), 0);
     for wanted in wanted {
         let account = directory.account(&wanted.address)?;
         let is_open = account.as_ref().is_some_and(|account| account.state == AccountState::Open);
         let pop3_before = account.and_then(|account| account.pop3_before).unwrap_or(Pop3Before::SeenHide);
         match scope.access.sign_in(&wanted.address) {
             Some(sign_in) => jobs.push(Job { wanted, sign_in, is_open, pop3_before }),
+            None if !is_open => closed += 1,
             None => without.push(wanted.address),
         }
     }
     if without.is_empty() {
-        return Ok(jobs);
+        return Ok((jobs, closed));
     }
     let named: Vec<&str> = without.iter().take(MAX_NAMED).map(|address| address.as_str()).collect();
     let more = match without.len() - named.len() {
@@ -163,7 +165,8 @@ fn is_of_account(error: &RemoteError) -> bool {
         RemoteError::Lost { .. }
         | RemoteError::Silent { .. }
         | RemoteError::Unavailable { .. }
-        | RemoteError::Tls { .. } => false,
+        | RemoteError::Tls { .. }
+        | RemoteError::Certificate { .. } => false,
     }
 }
 

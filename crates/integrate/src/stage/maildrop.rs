@@ -3,7 +3,8 @@
 use super::worker::{Buffers, Job, Outcome, Task, read};
 use super::{Run, StageError, StagedKind};
 use message::{Address, Digest, MailboxName};
-use source::{ItemKind, Locator, Maildrop, MaildropScan, Notice};
+use source::remote::RemoteError;
+use source::{ItemKind, Locator, Maildrop, MaildropScan, Notice, SourceError};
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::SyncSender;
 use store::{
@@ -75,7 +76,14 @@ impl<'r, 'a> Listing<'r, 'a> {
     pub(super) fn maildrop(&mut self, maildrop: &Maildrop) -> Result<(), StageError> {
         let run = self.run;
         let Some(address) = maildrop.address.as_ref().filter(|_| !run.stopped()) else { return Ok(()) };
-        let mut scan = run.source.scan(maildrop)?;
+        let mut scan = match run.source.scan(maildrop) {
+            // It says something of this account alone. Nothing of it is staged; staging again takes it up.
+            Err(SourceError::Remote(error @ RemoteError::Refused { .. })) => {
+                run.count(|staged| staged.refused.push(format!("{address}: {error}")));
+                return Ok(());
+            }
+            scan => scan?,
+        };
         self.notices.append(&mut scan.notices);
         // A second tree of one address (they differ in case, RULES.md 7.8) joins the first; its UIDs were never served
         // beside the first one's, so they are not believed.

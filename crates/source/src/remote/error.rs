@@ -43,6 +43,14 @@ pub enum RemoteError {
         /// Why, and what can be done.
         text: String,
     },
+    /// Its certificate is not believed.
+    #[error("{server}: no TLS: {text}")]
+    Certificate {
+        /// Which.
+        server: String,
+        /// Why.
+        text: String,
+    },
     /// It lets somebody not in.
     #[error("{server} does not let {login} in: {text}")]
     Refused {

@@ -30,7 +30,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 /// Whether a connection that begins without TLS gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Security {
-    /// STARTTLS or STLS, but for a server on the loopback.
+    /// STARTTLS or STLS; for a server on the loopback only where it lets nobody in without.
     #[default]
     Usual,
     /// STARTTLS or STLS, wherever the server is.
@@ -69,6 +69,11 @@ impl Server {
             Security::Always => true,
             Security::Never => false,
         }
+    }
+
+    /// Whether a connection without TLS gets it where the server lets nobody in without.
+    fn allows_start_tls(&self) -> bool {
+        self.security != Security::Never
     }
 }
 

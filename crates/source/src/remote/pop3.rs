@@ -12,6 +12,9 @@ const MAX_LINE_BYTES: usize = 8192;
 /// Messages of a maildrop.
 const MAX_MESSAGES: usize = 10_000_000;
 
+/// Lines of CAPA's answer.
+const MAX_CAPABILITIES: usize = 1000;
+
 /// How many timeouts a command may take in all.
 const COMMAND_TIMEOUTS: u32 = 30;
 
@@ -41,12 +44,12 @@ impl Session {
         let mut session = Session { wire: Wire::connect(server)?, line: Vec::new() };
         session.wire.begin("greeting", 1);
         session.answer("greeting")?;
-        if !session.wire.is_secure() && server.wants_start_tls() {
+        if !session.wire.is_secure() && session.needs_stls(server, sign_in)? {
             if let Err(error) = session.command("STLS", "") {
                 let RemoteError::Answer { server, text, .. } = error else { return Err(error) };
                 let text = format!(
-                    "it makes no TLS ({text}); pop3s:// may be what it wants, and tls = \"none\" does without, so that \
-                     passwords can be read on the way"
+                    "it makes no TLS ({text}); pop3s:// may be what it wants, and tls = \"none\" (--tls none) does \
+                     without, so that passwords can be read on the way"
                 );
                 return Err(RemoteError::Tls { server, text });
             }
@@ -110,6 +113,49 @@ impl Session {
     /// Says good-bye. That the server does not answer any more changes nothing.
     pub fn quit(mut self) {
         let _ = self.command("QUIT", "");
+    }
+
+    /// Whether TLS comes before the password: as the settings say, or because the server takes none without.
+    fn needs_stls(&mut self, server: &Server, sign_in: &SignIn) -> Result<bool, RemoteError> {
+        if server.wants_start_tls() {
+            return Ok(true);
+        }
+        if !server.allows_start_tls() {
+            return Ok(false);
+        }
+        let capabilities = self.capabilities()?;
+        let can = |name: &str| capabilities.iter().any(|line| line.eq_ignore_ascii_case(name));
+        let is_plain = |line: &String| {
+            let mut words = line.split(' ');
+            words.next().is_some_and(|word| word.eq_ignore_ascii_case("SASL"))
+                && words.any(|word| word.eq_ignore_ascii_case("PLAIN"))
+        };
+        let lets_in = match sign_in.authzid {
+            None => can("USER"),
+            Some(_) => capabilities.iter().any(is_plain),
+        };
+        // One that lists nothing may let in all the same.
+        Ok(!lets_in && can("STLS"))
+    }
+
+    /// What the server can (RFC 2449 §5); nothing where it does not say.
+    fn capabilities(&mut self) -> Result<Vec<String>, RemoteError> {
+        match self.command("CAPA", "") {
+            Ok(()) => {}
+            Err(RemoteError::Answer { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        }
+        let mut found = Vec::new();
+        loop {
+            self.read_line()?;
+            if self.line == b"." {
+                return Ok(found);
+            }
+            if found.len() == MAX_CAPABILITIES {
+                return Err(self.wire.protocol(&format!("it lists more than {MAX_CAPABILITIES} capabilities")));
+            }
+            found.push(String::from_utf8_lossy(&self.line).trim_end().to_owned());
+        }
     }
 
     fn sign_in(&mut self, sign_in: &SignIn) -> Result<(), RemoteError> {

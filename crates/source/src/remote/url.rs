@@ -44,8 +44,17 @@ impl Url {
         self.host.eq_ignore_ascii_case("localhost") || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
+    /// The scheme of the same protocol that begins without TLS.
+    pub(super) fn scheme_without_tls(&self) -> &'static str {
+        self.scheme_with(false).0
+    }
+
     fn scheme(&self) -> (&'static str, u16) {
-        let found = SCHEMES.iter().find(|(_, protocol, tls, _)| (*protocol, *tls) == (self.protocol, self.tls));
+        self.scheme_with(self.tls)
+    }
+
+    fn scheme_with(&self, tls: bool) -> (&'static str, u16) {
+        let found = SCHEMES.iter().find(|(_, protocol, with, _)| (*protocol, *with) == (self.protocol, tls));
         found.map(|(name, .., port)| (*name, *port)).expect("every protocol has a scheme with and without TLS")
     }
 }

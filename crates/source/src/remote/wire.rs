@@ -95,9 +95,17 @@ impl Wire {
             let timeout_s = self.timeout.as_secs();
             let why = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             return Err(match why {
-                Some(why) => no_tls(format!(
-                    "no TLS: {why}; a certificate of an authority of your own is believed when ca_file names it"
-                )),
+                Some(rustls::Error::InvalidCertificate(why)) => RemoteError::Certificate {
+                    server: self.name,
+                    text: format!("its certificate is not believed: {why}"),
+                },
+                Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => {
+                    no_tls(match url.tls {
+                        true => format!("this port does not begin with TLS: {}:// is meant?", url.scheme_without_tls()),
+                        false => "no TLS: what it answers is none".to_owned(),
+                    })
+                }
+                Some(why) => no_tls(format!("no TLS: {why}")),
                 None if is_timeout(&error) => RemoteError::Silent { server: self.name, timeout_s, doing: "making TLS" },
                 None => RemoteError::Lost { server: self.name, cause: error },
             });

@@ -2,12 +2,15 @@
 
 use super::scripted::usual;
 use super::{ANA, Described, scan};
+use message::Address;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use source::remote::{Access, LoginForm, RemoteError, Security, Server, pop3};
 use source::{MaildropScan, SourceError};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 /// A server with a certificate for `127.0.0.1`, signed by itself.
 struct Secure {
@@ -80,7 +83,7 @@ fn tls_from_the_first_byte() {
     let scan = server.scanned("imaps", "ca_file = \"ca.pem\"\n").unwrap();
     assert_eq!(scan.mailboxes[0].items.len(), 2);
     let error = server.scanned("imaps", "").unwrap_err().to_string();
-    assert!(error.contains("no TLS") && error.contains("ca_file"), "{error}");
+    assert!(error.contains("no TLS") && error.contains("certificate"), "{error}");
 }
 
 #[test]
@@ -100,6 +103,51 @@ fn tls_by_starttls() {
 }
 
 #[test]
+fn a_loopback_server_that_takes_no_password_without_tls_gets_it() {
+    let strict = "IMAP4rev1 STARTTLS LOGINDISABLED";
+    let server = Secure::start(move |stream| starttls(stream, strict, ""));
+    assert_eq!(server.scanned("imap", "ca_file = \"ca.pem\"\n").unwrap().mailboxes[0].items.len(), 2);
+    // By the same rules for certificates as elsewhere.
+    let error = server.scanned("imap", "").unwrap_err();
+    assert!(matches!(&error, SourceError::Remote(RemoteError::Certificate { .. })), "{error}");
+    let error = server.scanned("imap", "tls = \"none\"\n").unwrap_err();
+    assert!(matches!(&error, SourceError::Remote(RemoteError::Tls { .. })), "{error}");
+    assert!(error.to_string().contains("tls = \"starttls\" (--tls starttls)"), "{error}");
+    let without = Secure::start(|stream| starttls(stream, "IMAP4rev1 LOGINDISABLED", ""));
+    let error = without.scanned("imap", "").unwrap_err();
+    assert!(matches!(&error, SourceError::Remote(RemoteError::Tls { .. })), "{error}");
+    assert!(error.to_string().contains("offers no STARTTLS"), "{error}");
+}
+
+#[test]
+fn a_loopback_pop3_server_that_takes_no_password_without_tls_gets_it() {
+    let (heard, commands) = mpsc::channel();
+    let server = Secure::start(move |stream| {
+        stream.write_all(b"+OK hello\r\n")?;
+        loop {
+            let mut line = String::new();
+            if BufReader::with_capacity(1, &mut *stream).read_line(&mut line)? == 0 {
+                return Ok(false);
+            }
+            let command = line.trim_end().to_owned();
+            heard.send(command.clone()).unwrap();
+            match command.as_str() {
+                "CAPA" => stream.write_all(b"+OK here\r\nUIDL\r\nSTLS\r\n.\r\n")?,
+                _ => return stream.write_all(b"+OK go on\r\n").map(|()| true),
+            }
+        }
+    });
+    let described = Described::of(&[ANA]);
+    let access = Access::each(&described.path("credentials"), LoginForm::default()).unwrap();
+    let sign_in = access.sign_in(&Address::new(ANA).unwrap()).unwrap();
+    let url = format!("pop3://{}", server.address).parse().unwrap();
+    let asked = Server::new(url, Security::Usual, None, Duration::from_secs(5)).unwrap();
+    let error = pop3::Session::open(&asked, &sign_in).unwrap_err();
+    assert!(matches!(error, RemoteError::Certificate { .. }), "TLS had begun: {error}");
+    assert_eq!(commands.try_iter().collect::<Vec<_>>(), ["CAPA", "STLS"], "no password went before it");
+}
+
+#[test]
 fn what_is_said_before_tls_is_not_believed() {
     let lines = "ca_file = \"ca.pem\"\ntls = \"starttls\"\n";
     let injected = Secure::start(|stream| starttls(stream, "IMAP4rev1 STARTTLS", "* OK injected\r\n"));
@@ -114,7 +162,7 @@ fn what_is_said_before_tls_is_not_believed() {
 fn garbage_instead_of_tls_ends_in_an_error() {
     let server = Secure::start(|stream| stream.write_all(b"* OK no TLS here\r\n").map(|()| false));
     let error = server.scanned("imaps", "ca_file = \"ca.pem\"\n").unwrap_err().to_string();
-    assert!(error.contains("no TLS"), "{error}");
+    assert!(error.contains("this port does not begin with TLS: imap:// is meant?"), "{error}");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = Secure { address: silent.local_addr().unwrap(), certificate: server.certificate };
     let lines = "ca_file = \"ca.pem\"\ntimeout_s = 1\n";

@@ -137,7 +137,7 @@ impl Session {
             opened: None,
         };
         session.greeting()?;
-        if !session.wire.is_secure() && server.wants_start_tls() {
+        if !session.wire.is_secure() && session.needs_start_tls(server, sign_in)? {
             session = session.start_tls()?;
         }
         session.sign_in(sign_in)?;
@@ -377,12 +377,33 @@ impl Session {
         }
     }
 
+    /// Whether TLS comes before the password: as the settings say, or because the server takes none without.
+    fn needs_start_tls(&mut self, server: &Server, sign_in: &SignIn) -> Result<bool, RemoteError> {
+        if server.wants_start_tls() {
+            return Ok(true);
+        }
+        self.ask_capabilities()?;
+        if self.lets_in(sign_in) || !self.can("STARTTLS") {
+            return Ok(false);
+        }
+        if server.allows_start_tls() {
+            return Ok(true);
+        }
+        let text = "it takes passwords over TLS only: tls = \"starttls\" (--tls starttls) begins it".to_owned();
+        Err(RemoteError::Tls { server: self.wire.name(), text })
+    }
+
+    /// Whether it offers a way to sign in that is known here.
+    fn lets_in(&self, sign_in: &SignIn) -> bool {
+        self.can("AUTH=PLAIN") || (sign_in.authzid.is_none() && !self.can("LOGINDISABLED"))
+    }
+
     fn start_tls(mut self) -> Result<Session, RemoteError> {
         self.ask_capabilities()?;
         if !self.can("STARTTLS") {
             let text =
-                "it offers no TLS (STARTTLS); imaps:// may be what it wants, and tls = \"none\" does without, so \
-                        that passwords can be read on the way"
+                "it offers no TLS (STARTTLS); imaps:// may be what it wants, and tls = \"none\" (--tls none) does \
+                        without, so that passwords can be read on the way"
                     .to_owned();
             return Err(RemoteError::Tls { server: self.wire.name(), text });
         }
@@ -428,6 +449,10 @@ impl Session {
         } else if sign_in.authzid.is_some() {
             let text = "it does not offer AUTH=PLAIN, which a master needs to say for whom (master_form)".to_owned();
             return Err(RemoteError::Refused { server: self.wire.name(), login: sign_in.login.clone(), text });
+        } else if self.can("LOGINDISABLED") && !self.wire.is_secure() {
+            let text =
+                "it takes no password without TLS, and offers no STARTTLS; imaps:// may be what it wants".to_owned();
+            return Err(RemoteError::Tls { server: self.wire.name(), text });
         } else if self.can("LOGINDISABLED") {
             let text = "it offers no way to sign in that is known here (PLAIN, LOGIN)".to_owned();
             return Err(RemoteError::Refused { server: self.wire.name(), login: sign_in.login.clone(), text });
