@@ -62,6 +62,9 @@ pub(crate) enum Command {
     /// Look at a configuration of `serve`
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Set the password of an account; works beside `serve`
+    #[command(subcommand)]
+    Password(PasswordCommand),
     /// Make, list or take away passwords of single devices; works beside `serve`
     #[command(subcommand)]
     AppPassword(AppPasswordCommand),
@@ -294,7 +297,7 @@ pub(crate) struct SignInArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TlsUse {
-    /// But for a server on the loopback
+    /// Yes; with a server on the loopback only where it lets nobody in without
     Usual,
     /// Always
     Starttls,
@@ -386,6 +389,18 @@ pub(crate) struct ConfigCheckArgs {
     /// The configuration
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PasswordCommand {
+    /// Set it to what standard input says; a locked account opens
+    Set(PasswordSetArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PasswordSetArgs {
+    /// The account's address
+    pub(crate) account: String,
 }
 
 #[derive(Debug, Subcommand)]

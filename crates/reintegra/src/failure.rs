@@ -108,6 +108,7 @@ type Advice = (Exit, Option<String>);
 const MAKE_ROOM: &str = "make room on the disk and run the command again: what is done stays done";
 const DAMAGED: &str =
     "look at the disk; `reintegra check` says what is damaged, `reintegra rebuild` makes indexes anew";
+const DAMAGED_DIRECTORY: &str = "put directory.sqlite back from a backup: nothing else has what is in it";
 const AGAIN: &str = "run the command again: what is done stays done";
 
 fn failed(now: &str) -> Advice {
@@ -127,6 +128,9 @@ fn advice(cause: &(dyn Error + 'static)) -> Option<Advice> {
         match error {
             PlatformError::Store(error) => Some(of_store(error)),
             PlatformError::Directory(error) => of_directory(error),
+            PlatformError::Lost { .. } => {
+                Some(failed("put it back from a backup; an empty one would lose every account"))
+            }
         }
     } else if let Some(error) = cause.downcast_ref::<IntegrationError>() {
         of_integration(error)
@@ -166,6 +170,16 @@ fn of_config(error: &ConfigError) -> Advice {
 
 fn of_socket(error: &SocketError) -> Advice {
     match error {
+        SocketError::Bind { cause, address, .. } if cause.kind() == ErrorKind::PermissionDenied => {
+            failed(if address.port() < 1024 {
+                "ports below 1024 take CAP_NET_BIND_SERVICE or systemd's sockets: packaging/ has units with both"
+            } else {
+                "look what forbids it: a security module, most likely"
+            })
+        }
+        SocketError::Bind { cause, .. } if cause.kind() == ErrorKind::AddrNotAvailable => {
+            failed("no interface of this machine has this address (`ip address` lists them): name another one")
+        }
         SocketError::Bind { .. } => {
             failed("stop what listens there (`ss -ltnp` says what), or name another address in the configuration")
         }
@@ -275,7 +289,7 @@ fn of_directory(error: &DirectoryError) -> Option<Advice> {
         error => Some(match error.class() {
             ErrorClass::Peer => (Exit::WrongUse, None),
             ErrorClass::Temporary => failed(AGAIN),
-            ErrorClass::Corruption => failed(DAMAGED),
+            ErrorClass::Corruption => failed(DAMAGED_DIRECTORY),
             ErrorClass::Permanent => (Exit::Failed, None),
         }),
     }
@@ -299,7 +313,10 @@ fn of_remote(error: &RemoteError) -> Advice {
         RemoteError::Refused { .. } => {
             wrong("check the login and the password of this account in the file of credentials")
         }
-        RemoteError::Tls { .. } => wrong("docs/source-toml.md says how certificates are checked"),
+        RemoteError::Certificate { .. } => wrong(
+            "name the certificates that are believed by ca_file (docs/source-toml.md), and the server as its own does",
+        ),
+        RemoteError::Tls { .. } => wrong("docs/source-toml.md says when TLS begins"),
         _ => (Exit::Failed, None),
     }
 }
@@ -308,6 +325,7 @@ fn of_remote(error: &RemoteError) -> Advice {
 mod tests {
     use super::{Failure, Problem};
     use crate::exit::Exit;
+    use crate::serve::SocketError;
     use anyhow::Error;
     use directory::{ConflictNumber, DirectoryError};
     use integrate::accounts::ResolveError;
@@ -342,12 +360,20 @@ mod tests {
         RemoteError::Refused { server: "imap://x".to_owned(), login: "ana".to_owned(), text: "no".to_owned() }
     }
 
+    fn unbelieved() -> RemoteError {
+        RemoteError::Certificate { server: "imaps://x".to_owned(), text: "no".to_owned() }
+    }
+
     fn directory(message: &str) -> StoreError {
         StoreError::Directory { path: path(), message: message.to_owned() }
     }
 
     fn source_io(kind: ErrorKind) -> SourceError {
         SourceError::Io { path: path(), cause: kind.into() }
+    }
+
+    fn unbound(kind: ErrorKind, port: u16) -> Error {
+        SocketError::Bind { key: "imap.listen", address: ([192, 0, 2, 1], port).into(), cause: kind.into() }.into()
     }
 
     fn conflict() -> ConflictNumber {
@@ -372,7 +398,8 @@ mod tests {
             (StoreError::Stopped.into(), Failed, "run the command again"),
             (StoreError::Caller("no such mailbox".to_owned()).into(), Failed, ""),
             (DirectoryError::Missing { what: "account", key: "a".to_owned() }.into(), WrongUse, ""),
-            (DirectoryError::ChangedMigration { number: 1 }.into(), Failed, "reintegra check"),
+            (DirectoryError::ChangedMigration { number: 1 }.into(), Failed, "from a backup"),
+            (PlatformError::Lost { path: path(), state: "missing" }.into(), Failed, "from a backup"),
             (DirectoryError::NewerSchema { found: 2, known: 1 }.into(), Failed, ""),
             (DirectoryError::Password(directory::password::PasswordError::Random).into(), Failed, "again"),
             (
@@ -387,6 +414,7 @@ mod tests {
             (SourceError::Unknown { path: path(), message: "?".to_owned() }.into(), WrongUse, ""),
             (SourceError::Remote(lost_server()).into(), Failed, "again when the server answers"),
             (SourceError::Remote(refused()).into(), WrongUse, "credentials"),
+            (SourceError::Remote(unbelieved()).into(), WrongUse, "ca_file"),
             (IntegrationError::from(in_use()).into(), Failed, "when that process has ended"),
             (IntegrationError::from(DirectoryError::caller(in_use())).into(), Failed, "when that process has ended"),
             (IntegrationError::from(source_io(ErrorKind::NotFound)).into(), WrongUse, "a source that exists"),
@@ -428,6 +456,10 @@ mod tests {
                 "when that process has ended",
             ),
             (ResolveError::from(DirectoryError::Stopped).into(), Failed, ""),
+            (unbound(ErrorKind::PermissionDenied, 143), Failed, "CAP_NET_BIND_SERVICE"),
+            (unbound(ErrorKind::PermissionDenied, 1143), Failed, "what forbids it"),
+            (unbound(ErrorKind::AddrNotAvailable, 143), Failed, "no interface of this machine has this address"),
+            (unbound(ErrorKind::AddrInUse, 143), Failed, "stop what listens there"),
             (io::Error::from(ErrorKind::AlreadyExists).into(), Failed, "another place"),
             (Error::msg("anything else"), Failed, ""),
         ]

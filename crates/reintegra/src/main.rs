@@ -16,15 +16,20 @@ mod serve;
 mod session;
 
 use clap::Parser as _;
-use cli::Cli;
+use cli::{Cli, Command};
 use exit::Exit;
 use failure::Failure;
+use rustix::fs::Mode;
 use session::Session;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Wrong use ends here, with 2 as everywhere.
     let cli = Cli::parse();
+    if !matches!(cli.command, Command::Man(_) | Command::Completions(_)) {
+        // Mail and what is made of it are for nobody else on this machine to read.
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    }
     match run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -6,7 +6,7 @@ use crate::failure::Problem;
 use crate::figures::rfc3339;
 use crate::selection;
 use crate::session::Session;
-use directory::{Account, AppPassword, AppPasswordId, Directory};
+use directory::{Account, AccountState, AppPassword, AppPasswordId, Directory};
 use serde::Serialize;
 
 /// Who made or took away an app password, in the audit log.
@@ -41,6 +41,7 @@ pub(super) fn run(command: &AppPasswordCommand, session: &mut Session) -> anyhow
     match command {
         AppPasswordCommand::Add(args) => {
             let account = account(&directory, &args.account)?;
+            must_be_open(&account)?;
             let (id, password) = directory.add_app_password(account.id, &args.label, ACTOR)?;
             session.console.note(format_args!(
                 "app password {} of {} for {}: it is shown this once",
@@ -91,4 +92,21 @@ pub(super) fn account(directory: &Directory, text: &str) -> anyhow::Result<Accou
     let address = selection::live_account(text, directory)?;
     let found = directory.account(&address)?;
     found.ok_or_else(|| Problem::wrong_use(format!("there is no account {}", address.as_str())).into())
+}
+
+/// Refuses what would let nobody in.
+fn must_be_open(account: &Account) -> Result<(), Problem> {
+    let address = account.address.as_str();
+    let refused = Problem::wrong_use(format!("{address} is {}: nobody can sign in to it", account.state.as_str()));
+    Err(match account.state {
+        AccountState::Open => return Ok(()),
+        AccountState::Locked => refused
+            .because("it has no password that somebody could know")
+            .now(format!("`reintegra password set {address}` sets one, and opens it")),
+        AccountState::Disabled => refused.because("an admin switched it off"),
+        AccountState::Closed => refused.because("its address belongs to an alias"),
+        AccountState::Sealed => {
+            refused.because("it waits for a decision").now("`reintegra conflicts` lists what is to be decided")
+        }
+    })
 }

@@ -3,6 +3,8 @@
 use super::app_password::{ACTOR, account};
 use crate::cli::{CapabilityArgs, CapabilityCommand};
 use crate::exit::Exit;
+use crate::failure::Problem;
+use crate::nearest::Nearest;
 use crate::session::Session;
 use directory::{Account, Directory};
 
@@ -21,7 +23,7 @@ pub(super) fn run(command: &CapabilityCommand, session: &mut Session) -> anyhow:
                 array.end();
             } else {
                 for capability in &off {
-                    session.output.line(format_args!("{capability}"));
+                    session.output.line(format_args!("off: {capability}"));
                 }
             }
             Ok(Exit::Complete)
@@ -32,6 +34,9 @@ pub(super) fn run(command: &CapabilityCommand, session: &mut Session) -> anyhow:
 fn switch(directory: &Directory, args: &CapabilityArgs, on: bool, session: &mut Session) -> anyhow::Result<Exit> {
     let Account { id, address, .. } = account(directory, &args.account)?;
     let name = args.capability.to_ascii_uppercase();
+    if !on {
+        can_be_switched_off(&name)?;
+    }
     let changed = directory.write(|tx| {
         let changed = if on { tx.switch_on(id, &name)? } else { tx.switch_off(id, &name)? };
         if changed {
@@ -43,4 +48,19 @@ fn switch(directory: &Directory, args: &CapabilityArgs, on: bool, session: &mut 
     let (state, already) = (if on { "on" } else { "off" }, if changed { "" } else { " already" });
     session.console.note(format_args!("{name} is {state} for {}{already}", address.as_str()));
     Ok(Exit::Complete)
+}
+
+/// Refuses what would be kept and change nothing.
+fn can_be_switched_off(name: &str) -> Result<(), Problem> {
+    let all = imap::switchable();
+    if all.contains(&name) {
+        return Ok(());
+    }
+    let mut nearest = Nearest::to(name);
+    all.iter().for_each(|known| nearest.consider(known));
+    let what = Problem::wrong_use(format!("{name:?} is no capability that can be switched off"));
+    Err(match nearest.found() {
+        Some(meant) => what.now(format!("{meant} is meant?")),
+        None => what.now(format!("one of these can be: {}", all.join(" "))),
+    })
 }

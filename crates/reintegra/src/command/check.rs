@@ -4,14 +4,16 @@ use crate::exit::Exit;
 use crate::figures::{Count, Things};
 use crate::session::Session;
 use integrate::{Platform, Progress};
+use message::Address;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use store::{CheckReport, StoreError};
+use store::{CheckReport, LIVE, StoreError};
 
 pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
     let platform = session.open("check")?;
     let checked = session.step("check", |progress| check_cells(&platform, progress))?;
     let directory = platform.directory.check_consistency()?;
+    let unknown = unknown_accounts(&platform)?;
     let output = &mut session.output;
     let mut sum = CheckReport::default();
     for report in checked.value {
@@ -26,7 +28,12 @@ pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
     for problem in &directory {
         output.line(format_args!("directory: {}: {}", problem.invariant, problem.text));
     }
-    let problems = (sum.problems.len() + directory.len()) as u64;
+    for (cell, address) in &unknown {
+        output.line(format_args!(
+            "cell {cell:02}: {address} has mailboxes, and the directory of accounts has no such account"
+        ));
+    }
+    let problems = (sum.problems.len() + directory.len() + unknown.len()) as u64;
     output.line(format_args!(
         "checked {} and {} in {}: {}",
         Things(sum.records, "record"),
@@ -41,6 +48,23 @@ pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
         ));
     }
     Ok(Exit::complete_if(problems == 0))
+}
+
+/// Live accounts of cells that the directory does not know: nobody can sign in to them.
+fn unknown_accounts(platform: &Platform) -> anyhow::Result<Vec<(u32, String)>> {
+    let mut unknown = Vec::new();
+    for cell in platform.store.cells() {
+        for account in cell.read(|view| view.accounts(LIVE))? {
+            let known = match Address::new(&account.address) {
+                Ok(address) => platform.directory.account(&address)?.is_some(),
+                Err(_) => false,
+            };
+            if !known {
+                unknown.push((cell.number(), account.address));
+            }
+        }
+    }
+    Ok(unknown)
 }
 
 /// Checks cells side by side; gives their reports by number.

@@ -15,13 +15,14 @@ mod integrate;
 mod ledger;
 mod man;
 mod messages;
+mod password;
 mod rebuild;
 mod serve;
 mod source;
 mod staged;
 mod verify;
 
-use crate::cli::{Command, ConfigCommand, ExportCommand, LedgerCommand};
+use crate::cli::{Command, ConfigCommand, ExportCommand, LedgerCommand, PasswordCommand};
 use crate::exit::Exit;
 use crate::session::Session;
 use directory::DirectoryError;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command, session: &mut Session) -> anyhow::Result<Exi
         Command::Rebuild(args) => rebuild::run(&args, session),
         Command::Serve(args) => serve::run(&args, session),
         Command::Config(ConfigCommand::Check(args)) => config::check(&args, session),
+        Command::Password(PasswordCommand::Set(args)) => password::set(&args, session),
         Command::AppPassword(command) => app_password::run(&command, session),
         Command::Capability(command) => capability::run(&command, session),
         Command::Ledger(LedgerCommand::Check(args)) => ledger::check(&args, session),

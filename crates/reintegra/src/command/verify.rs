@@ -9,8 +9,11 @@ use crate::output::Output;
 use crate::selection;
 use crate::session::Session;
 use anyhow::Context as _;
-use integrate::{Over, Scope};
-use source::remote::{Access, DEFAULT_TIMEOUT, LoginForm, MasterForm, Security, Server, Url};
+use integrate::{IntegrationError, Over, Scope};
+use source::SourceError;
+use source::remote::{Access, DEFAULT_TIMEOUT, LoginForm, MasterForm, RemoteError, Security, Server, Url};
+use std::io::ErrorKind;
+use std::path::Path;
 
 /// Problems told one by one; the rest are counted.
 const PROBLEMS_TOLD: usize = 20;
@@ -25,13 +28,13 @@ pub(super) fn over(args: &VerifyArgs, session: &mut Session) -> anyhow::Result<E
     let server = Server::new(url, security(args.sign_in.tls), args.sign_in.ca_file.as_deref(), DEFAULT_TIMEOUT);
     let server = server.context("the server cannot be asked")?;
     let access = access(&args.sign_in)?;
-    let id = which::integration(args.step.which, &directory)?;
+    let id = which::verified(args.step.which, &directory)?;
     let lineages: Vec<_> = directory.lineages_of(id)?.into_iter().map(|lineage| lineage.id).collect();
     let selection = selection::read(&args.step.accounts, &directory, &lineages)?;
     let dir = session.dir()?.to_owned();
     let scope = Scope { server: &server, access: &access, selection: &selection, strict: args.strict };
     let done = session.step("verify", |progress| integrate::verify_over(&dir, &directory, id, &scope, progress));
-    let done = done.with_context(|| format!("comparing with {} stopped", server.url()))?;
+    let done = done.map_err(|error| stopped(error, &server, &dir))?;
     Ok(tell(&done.value, &format!("{} in {}", server.url(), done.took), &mut session.output))
 }
 
@@ -61,7 +64,50 @@ fn access(args: &SignInArgs) -> anyhow::Result<Access> {
                 .into());
         }
     };
-    access.context("the passwords cannot be used")
+    access.map_err(no_passwords)
+}
+
+/// Words a failure to read a file of passwords.
+fn no_passwords(error: SourceError) -> anyhow::Error {
+    const WHAT: &str = "the passwords cannot be used";
+    match &error {
+        SourceError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => Problem::wrong_use(WHAT)
+            .because(error.to_string())
+            .now("name a file of lines address:password by --credentials, or one with a master's password")
+            .into(),
+        SourceError::Description { path, .. } => Problem::wrong_use(WHAT)
+            .because(error.to_string())
+            .now(format!(
+                "it is a file of lines address:password, which `chmod 600 {}` keeps to its owner",
+                path.display()
+            ))
+            .into(),
+        _ => anyhow::Error::from(error).context(WHAT),
+    }
+}
+
+/// Words what ended a comparison: what helps here is said on the command line.
+fn stopped(error: IntegrationError, server: &Server, data: &Path) -> anyhow::Error {
+    let what = format!("comparing with {} stopped", server.url());
+    let IntegrationError::Source(SourceError::Remote(remote)) = &error else {
+        return anyhow::Error::from(error).context(what);
+    };
+    let problem = match remote {
+        RemoteError::Certificate { .. } => Problem::wrong_use(what).now(certificate_hint(data)),
+        RemoteError::Tls { .. } => Problem::wrong_use(what)
+            .now("`--tls` and the beginning of the address (imap://, imaps://) say when TLS begins"),
+        remote if remote.is_temporary() => {
+            Problem::new(Exit::Failed, what).now("run the command again when the server answers")
+        }
+        _ => return anyhow::Error::from(error).context(what),
+    };
+    problem.because(remote.to_string()).into()
+}
+
+fn certificate_hint(data: &Path) -> String {
+    let own = data.join("tls/self-signed.crt");
+    let own = if own.exists() { format!(" ({} for this one's own server)", own.display()) } else { String::new() };
+    format!("name the certificates that are believed by --ca-file FILE{own}, and the server as its certificate does")
 }
 
 fn tell(over: &Over, server: &str, output: &mut Output) -> Exit {

@@ -4,9 +4,11 @@
 //! Unknown keys and values that make no sense are errors that name the key and the line. Whatever is left out has the
 //! value that the example shows.
 
+use super::words;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::{Deserializer, Error as _, Visitor};
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -60,13 +62,16 @@ pub(crate) struct Certificate {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Imap {
     /// Where STARTTLS is offered.
+    #[serde(deserialize_with = "addresses")]
     pub(crate) listen: Vec<SocketAddr>,
     /// Where TLS comes first (RFC 8314).
+    #[serde(deserialize_with = "addresses")]
     pub(crate) listen_tls: Vec<SocketAddr>,
     /// How long a signed-in client may be silent (RFC 9051 §5.4: at least 30 minutes).
     #[serde(deserialize_with = "imap_timeout")]
     pub(crate) idle_timeout: Span,
     /// The largest message that APPEND takes.
+    #[serde(deserialize_with = "append_limit")]
     pub(crate) append_limit: Size,
 }
 
@@ -74,7 +79,9 @@ pub(crate) struct Imap {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Pop3 {
+    #[serde(deserialize_with = "addresses")]
     pub(crate) listen: Vec<SocketAddr>,
+    #[serde(deserialize_with = "addresses")]
     pub(crate) listen_tls: Vec<SocketAddr>,
     /// RFC 1939 §3: at least 10 minutes.
     #[serde(deserialize_with = "pop3_timeout")]
@@ -93,11 +100,22 @@ pub(crate) enum Before {
 }
 
 /// Who may sign in, and how.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SignIn {
     /// Whether passwords may be sent without TLS from this machine itself.
     pub(crate) loopback_without_tls: bool,
+    /// Whether SCRAM is offered.
+    pub(crate) scram: Scram,
+}
+
+/// When SCRAM is offered; as [`edge::ScramOffer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Scram {
+    WhenAllCan,
+    Always,
+    Never,
 }
 
 /// Bounds.
@@ -111,6 +129,7 @@ pub(crate) struct Limits {
     /// Sessions of one account at once, over all protocols.
     pub(crate) sessions_per_account: NonZeroU32,
     /// The quota of accounts that have none of their own; `None`: none.
+    #[serde(deserialize_with = "quota")]
     pub(crate) default_quota: Option<Size>,
     /// How long running sessions have to end when the server goes down.
     pub(crate) shutdown_grace: Span,
@@ -208,6 +227,12 @@ impl Default for Pop3 {
     }
 }
 
+impl Default for SignIn {
+    fn default() -> Self {
+        SignIn { loopback_without_tls: false, scram: Scram::WhenAllCan }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -245,6 +270,9 @@ pub(crate) struct Span(pub(crate) Duration);
 /// A number of bytes: a number and `B`, `KiB`, `MiB`, `GiB` or `TiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
+
+/// An address with a port.
+struct Address(SocketAddr);
 
 /// A name of this server, as certificates and greetings hold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -287,6 +315,14 @@ impl FromStr for Size {
     }
 }
 
+impl FromStr for Address {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let no_address = |_| format!("{text:?} is no address and port, such as 127.0.0.1:143 or [::]:143");
+        text.parse().map(Address).map_err(no_address)
+    }
+}
+
 impl FromStr for Hostname {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
@@ -303,17 +339,32 @@ impl FromStr for Hostname {
     }
 }
 
+/// Reads a text by the rules of its type while the reader still knows where it stands, in a list too.
+struct AsText<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = String>> Visitor<'_> for AsText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 /// Reads a text by its own rules, so that the error knows the line.
 macro_rules! read_as_text {
     ($($type:ty),*) => {$(
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+                deserializer.deserialize_str(AsText(PhantomData))
             }
         }
     )*};
 }
-read_as_text!(Span, Size, Hostname);
+read_as_text!(Span, Size, Address, Hostname);
 
 /// A configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -418,8 +469,12 @@ impl Config {
 
     fn parse(text: &str) -> Result<Self, (Place, String)> {
         let place = |span: Option<Range<usize>>| span.map_or_else(Place::default, |span| Place::at(text, span.start));
-        let config: Config =
-            toml::from_str(text).map_err(|error| (place(error.span()), error.message().trim_end().to_owned()))?;
+        let config: Config = toml::from_str(text).map_err(|error| (place(error.span()), words::of(error.message())))?;
+        if config.services().next().is_none() {
+            let none =
+                "no service has a port: name one in imap.listen, imap.listen_tls, pop3.listen or pop3.listen_tls";
+            return Err((Place::default(), none.to_owned()));
+        }
         config.agrees().map_err(|(key, address, what)| {
             let is_it =
                 |part: &Part| part.key == key && part.text.as_deref().and_then(|t| t.parse().ok()) == Some(address);
@@ -428,29 +483,68 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether the values go together; else the key and the address that do not, and why.
+    /// Whether the addresses go together; else the key and the address that do not, and why.
     fn agrees(&self) -> Result<(), (&'static str, SocketAddr, String)> {
         let mut seen: Vec<(SocketAddr, &str)> = Vec::new();
         for (key, address) in self.addresses() {
-            // Port 0 is another port each time.
-            if let Some((_, other)) = seen.iter().find(|(known, _)| *known == address && address.port() != 0) {
-                return Err((key, address, format!("{address} stands in `{other}` too")));
+            if let Some((known, other)) = seen.iter().find(|(known, _)| clash(*known, address)) {
+                let what = match *known == address {
+                    true => format!("{address} stands in `{other}` too"),
+                    false => {
+                        let (all, one) =
+                            if known.ip().is_unspecified() { (*known, address) } else { (address, *known) };
+                        format!("{all} is every address, {one} too: `{other}` has {known}")
+                    }
+                };
+                return Err((key, address, what));
             }
             seen.push((address, key));
         }
         Ok(())
     }
 
-    /// Every address that is listened on, with its key.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> + '_ {
+    /// Every address of a service, with its key.
+    fn services(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> + '_ {
         let services = [
             ("imap.listen", &self.imap.listen),
             ("imap.listen_tls", &self.imap.listen_tls),
             ("pop3.listen", &self.pop3.listen),
             ("pop3.listen_tls", &self.pop3.listen_tls),
         ];
-        let services = services.into_iter().flat_map(|(key, list)| list.iter().map(move |address| (key, *address)));
-        services.chain(self.operator.listen.map(|address| ("operator.listen", address)))
+        services.into_iter().flat_map(|(key, list)| list.iter().map(move |address| (key, *address)))
+    }
+
+    /// Every address that is listened on, with its key.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> + '_ {
+        self.services().chain(self.operator.listen.map(|address| ("operator.listen", address)))
+    }
+}
+
+/// Whether two addresses cannot be listened on by one machine.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    let wide = one.ip().is_unspecified() || other.ip().is_unspecified();
+    // Port 0 is another port each time; `[::]` is IPv6 alone.
+    one.port() == other.port() && one.port() != 0 && (one == other || wide && one.is_ipv4() == other.is_ipv4())
+}
+
+fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
+    Ok(Vec::<Address>::deserialize(deserializer)?.into_iter().map(|Address(address)| address).collect())
+}
+
+fn append_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
+    let size = Size::deserialize(deserializer)?;
+    // More than 4 GiB - 1 no client can know of: RFC 7889 has a number of 32 bits.
+    match (1 << 10..1 << 32).contains(&size.0) {
+        true => Ok(size),
+        false => Err(D::Error::custom("between 1 KiB and 4 GiB - 1 B is expected")),
+    }
+}
+
+fn quota<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Size>, D::Error> {
+    let size = Size::deserialize(deserializer)?;
+    match size.0 >= 1 << 20 {
+        true => Ok(Some(size)),
+        false => Err(D::Error::custom("1 MiB at least is expected; leave the key out for no quota")),
     }
 }
 
@@ -487,7 +581,7 @@ fn address_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     let text = String::deserialize(deserializer)?;
     match text.is_empty() {
         true => Ok(None),
-        false => text.parse().map(Some).map_err(|_| D::Error::custom(format!("{text:?} is no address and port"))),
+        false => text.parse().map(|Address(address)| Some(address)).map_err(D::Error::custom),
     }
 }
 
@@ -520,21 +614,37 @@ mod tests {
     #[test]
     fn a_mistake_is_told_with_key_and_line() {
         let cases = [
-            ("[imap]\n\nlisten_tsl = []\n", 3, "imap.listen_tsl", "listen_tls"),
-            ("serve = 1\n", 1, "serve", "hostname"),
+            ("[imap]\n\nlisten_tsl = []\n", 3, "imap.listen_tsl", "there is no such key; did you mean `listen_tls`?"),
+            ("serve = 1\n", 1, "serve", "there is no such key; there are `data`, `hostname`"),
+            ("hostnam = \"a\"\n", 1, "hostnam", "did you mean `hostname`?"),
             ("hostname = \"mail_\"\n", 1, "hostname", "no host name"),
             ("data = \"\"\n", 1, "data", "no path"),
-            ("[limits]\nconnections = \"many\"\n", 2, "limits.connections", "invalid type"),
-            ("[limits]\nconnections = 0\n", 2, "limits.connections", "nonzero"),
-            ("limits.sessions_per_account = -1\n", 1, "limits.sessions_per_account", "-1"),
+            ("[limits]\nconnections = \"many\"\n", 2, "limits.connections", "a whole number from 1 on is expected"),
+            ("[limits]\nconnections = 0\n", 2, "limits.connections", "a whole number from 1 on is expected"),
+            ("limits.sessions_per_account = -1\n", 1, "limits.sessions_per_account", "a whole number from 1 on"),
+            ("limits.connections = 99999999999\n", 1, "limits.connections", "a whole number from 1 on is expected"),
+            ("limits = 3\n", 1, "limits", "a table is expected"),
+            ("hostname = 3\n", 1, "hostname", "a text is expected, in quotes"),
+            ("search.index_in_background = \"no\"\n", 1, "search.index_in_background", "`true` or `false` is expected"),
+            ("imap.listen = \"0.0.0.0:143\"\n", 1, "imap.listen", "a list is expected: [\"0.0.0.0:143\"]"),
+            ("imap.append_limit = \"1023 B\"\n", 1, "imap.append_limit", "between 1 KiB and 4 GiB"),
+            ("imap.append_limit = \"4 GiB\"\n", 1, "imap.append_limit", "between 1 KiB and 4 GiB"),
+            ("limits.default_quota = \"1023 KiB\"\n", 1, "limits.default_quota", "1 MiB at least"),
+            ("sign_in.scram = \"yes\"\n", 1, "sign_in.scram", "one of `when-all-can`, `always`, `never` is expected"),
+            ("pop3.before = 1\n", 1, "pop3.before", "a text is expected, in quotes"),
             ("[imap]\nidle_timeout = \"30\"\n", 2, "imap.idle_timeout", "whole number and a unit"),
             ("[imap]\nidle_timeout = \"29 min\"\n", 2, "imap.idle_timeout", "RFC 9051"),
             ("[pop3]\nidle_timeout = \"9 min\"\n", 2, "pop3.idle_timeout", "RFC 1939"),
             ("[imap]\nappend_limit = \"99999999999 TiB\"\n", 2, "imap.append_limit", "more than can be counted"),
-            ("[imap]\nlisten = [\n  \"127.0.0.1:1\",\n  \"localhost:2\",\n]\n", 4, "imap.listen", "socket address"),
+            (
+                "[imap]\nlisten = [\n  \"127.0.0.1:1\",\n  \"localhost:2\",\n]\n",
+                4,
+                "imap.listen",
+                "\"localhost:2\" is no address and port, such as",
+            ),
             ("[operator]\nlisten = \"1080\"\n", 2, "operator.listen", "no address and port"),
-            ("[log]\nlevel = \"loud\"\n", 2, "log.level", "loud"),
-            ("[[tls.certificates]]\nchain = \"a\"\nkey = 3\n", 3, "tls.certificates.key", "invalid type"),
+            ("[log]\nlevel = \"loud\"\n", 2, "log.level", "one of `error`, `warn`, `info`, `debug` is expected"),
+            ("[[tls.certificates]]\nchain = \"a\"\nkey = 3\n", 3, "tls.certificates.key", "a text is expected"),
             ("[[tls.certificates]]\nchain = \"a\"\n", 1, "tls.certificates", "`key`"),
             (
                 "imap.listen = [\"[::0]:1\"]\n# not [::]:1\n[pop3]\nlisten = [\"[::]:2\", \"[::]:1\"]\n# nor [::]:1\n",
@@ -542,17 +652,47 @@ mod tests {
                 "pop3.listen",
                 "`imap.listen` too",
             ),
+            (
+                "imap.listen = [\"127.0.0.1:5\"]\npop3.listen = [\"0.0.0.0:5\"]\n",
+                2,
+                "pop3.listen",
+                "0.0.0.0:5 is every address, 127.0.0.1:5 too: `imap.listen` has 127.0.0.1:5",
+            ),
+            (
+                "imap.listen = [\"[::]:5\", \"127.0.0.1:5\"]\npop3.listen = [\"[::1]:5\"]\n",
+                2,
+                "pop3.listen",
+                "`imap.listen` has [::]:5",
+            ),
         ];
         for (text, line, key, word) in cases {
             let (place, what) = Config::parse(text).unwrap_err();
             assert_eq!(place, Place { line: Some(line), key: Some(key.to_owned()) }, "{text}: {what}");
             assert!(what.contains(word), "{text}: {what}");
+            let name = key.rsplit('.').next().unwrap();
+            assert!(!what.contains(&format!("`{name}`")) || word == "`key`", "named twice: {text}: {what}");
         }
         // What is no TOML has a line and no key.
         for text in ["[log\n", "\nhostname = a\n", "[log]\n[log]\n", "\u{feff}\u{0}"] {
             let (place, what) = Config::parse(text).unwrap_err();
             assert!(place.line.is_some() && !what.is_empty(), "{text}: {what}");
         }
+    }
+
+    #[test]
+    fn a_server_without_a_port_is_a_mistake() {
+        let none = "imap.listen = []\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\n";
+        let (place, what) = Config::parse(none).unwrap_err();
+        assert_eq!(place, Place::default());
+        assert!(what.contains("no service has a port"), "{what}");
+    }
+
+    #[test]
+    fn what_goes_together_is_taken() {
+        let text = "imap.listen = [\"0.0.0.0:5\", \"[::]:5\", \"127.0.0.1:0\", \"0.0.0.0:0\"]\n\
+                    imap.append_limit = \"4294967295 B\"\nlimits.default_quota = \"1 MiB\"\nsign_in.scram = \"always\"\n";
+        let config = Config::parse(text).unwrap();
+        assert_eq!((config.imap.append_limit, config.sign_in.scram), (Size(u32::MAX.into()), Scram::Always));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! config.rs        the TOML file
+//! words.rs         what is wrong with it, for people
 //! log.rs           what is logged, and how
 //! sockets.rs       systemd's sockets, or our own
 //! descriptors.rs   how many files may be open
@@ -17,6 +18,7 @@ mod log;
 mod manager;
 mod operator;
 mod sockets;
+mod words;
 
 pub(crate) use config::{Config, ConfigError};
 pub(crate) use sockets::SocketError;
@@ -24,11 +26,11 @@ pub(crate) use sockets::SocketError;
 use crate::exit::Exit;
 use crate::failure::Problem;
 use anyhow::Context as _;
-use config::Before;
+use config::{Before, Scram};
 use directory::Pop3Before;
 use edge::listen::{Caps, Connection, Kind, Limits, Listen};
 use edge::tls::{CertificateFiles, Tls};
-use edge::{Policy, Protocol, Services, Shutdown};
+use edge::{Policy, Protocol, ScramOffer, Services, Shutdown};
 use integrate::Platform;
 use operator::Operator;
 use sockets::Sockets;
@@ -147,6 +149,11 @@ fn policy(config: &Config) -> Policy {
         loopback_is_secure: config.sign_in.loopback_without_tls,
         quota_default_bytes: config.limits.default_quota.map(|size| size.0),
         max_sessions_per_account: config.limits.sessions_per_account.get() as usize,
+        scram: match config.sign_in.scram {
+            Scram::WhenAllCan => ScramOffer::WhenAllCan,
+            Scram::Always => ScramOffer::Always,
+            Scram::Never => ScramOffer::Never,
+        },
         append_limit_bytes: config.imap.append_limit.0,
         ..Policy::new(config.hostname.0.clone())
     }

@@ -123,3 +123,96 @@ fn damage_is_told_line_by_line() {
     assert_eq!(check.code(), Some(1), "{}{}", check.stdout, check.stderr);
     assert!(check.stdout.lines().filter(|line| line.starts_with("cell ")).count() >= damaged, "{}", check.stdout);
 }
+
+/// Removes the directory of accounts with its log.
+fn lose_directory(place: &Place) {
+    for name in ["directory.sqlite", "directory.sqlite-wal", "directory.sqlite-shm"] {
+        let _ = std::fs::remove_file(place.data().join(name));
+    }
+}
+
+#[test]
+fn a_lost_directory_of_accounts_is_refused_and_not_made_anew() {
+    let place = Place::imported();
+    lose_directory(&place);
+    let lost = place.data().join("directory.sqlite");
+    let commands: [&[&str]; 4] =
+        [&["check"], &["accounts"], &["serve"], &["app-password", "list", "ana@panaderia.example"]];
+    for command in commands {
+        let ran = place.reintegra(command);
+        assert_eq!(ran.code(), Some(3), "{command:?}: {}{}", ran.stdout, ran.stderr);
+        let why = format!("{} is missing: accounts, passwords and integrations are in it", lost.display());
+        assert!(ran.stderr.contains(&why), "{command:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("now: put it back from a backup"), "{command:?}: {}", ran.stderr);
+        assert!(!lost.exists(), "{command:?}");
+    }
+    std::fs::write(&lost, "").unwrap();
+    let ran = place.reintegra(&["check"]);
+    assert_eq!(ran.code(), Some(3), "{}", ran.stdout);
+    assert!(ran.stderr.contains("directory.sqlite is empty"), "{}", ran.stderr);
+}
+
+#[test]
+fn staged_mail_alone_keeps_a_lost_directory_from_being_made_anew() {
+    let place = Place::with_sample();
+    assert_eq!(place.reintegra(&["init"]).code(), Some(0));
+    assert!(matches!(
+        place.reintegra(&["integrate", "stage", "--before", text(&place.path("before"))]).code(),
+        Some(0 | 1)
+    ));
+    lose_directory(&place);
+    assert_eq!(place.reintegra(&["check"]).code(), Some(3));
+}
+
+#[test]
+fn an_init_that_was_killed_before_its_directory_of_accounts_was_made_is_finished() {
+    let place = Place::made();
+    lose_directory(&place);
+    assert_eq!(
+        place.reintegra(&["app-password", "list", "ana@panaderia.example"]).code(),
+        Some(3),
+        "it opens no mail to look"
+    );
+    assert_eq!(place.reintegra(&["check"]).code(), Some(0));
+    assert!(place.data().join("directory.sqlite").exists());
+}
+
+#[test]
+fn a_damaged_directory_of_accounts_comes_back_from_a_backup_alone() {
+    let place = Place::imported();
+    std::fs::write(place.data().join("directory.sqlite"), "no database".repeat(1000)).unwrap();
+    let ran = place.reintegra(&["accounts"]);
+    assert_eq!(ran.code(), Some(3), "{}", ran.stdout);
+    assert!(ran.stderr.contains("now: put directory.sqlite back from a backup"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("rebuild"), "{}", ran.stderr);
+}
+
+#[test]
+fn mail_of_accounts_that_the_directory_does_not_know_is_named() {
+    let (place, other) = (Place::imported(), Place::made());
+    lose_directory(&place);
+    // That of another data directory, in its place.
+    std::fs::copy(other.data().join("directory.sqlite"), place.data().join("directory.sqlite")).unwrap();
+    let check = place.reintegra(&["check"]);
+    assert_eq!(check.code(), Some(1), "{}{}", check.stdout, check.stderr);
+    let line = "ana@panaderia.example has mailboxes, and the directory of accounts has no such account";
+    assert!(check.stdout.contains(line), "{}", check.stdout);
+}
+
+#[test]
+fn a_data_directory_is_no_source_of_its_own() {
+    let place = Place::imported();
+    let data = place.data();
+    let around = data.join("cells/..");
+    let commands: [&[&str]; 4] = [
+        &["import", text(&data)],
+        &["import", text(&around)],
+        &["integrate", "stage", "--before", text(&data)],
+        &["integrate", "run", "--yes", "--before", text(&data)],
+    ];
+    for command in commands {
+        let ran = place.reintegra(command);
+        assert_eq!(ran.code(), Some(2), "{command:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("cannot be imported into itself"), "{command:?}: {}", ran.stderr);
+    }
+}

@@ -46,6 +46,11 @@ struct Message {
 
 impl World {
     fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With more keys in the configuration.
+    fn with(more: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         testkit::sample::lay_out(root.path()).unwrap();
         let data = root.path().join("data");
@@ -57,8 +62,8 @@ impl World {
         assert_eq!(integrated.code(), Some(1), "{}", integrated.stderr);
         let messages = list(&data);
         // Everything of before is shown: what clients make of it is looked at here.
-        let more = "pop3.before = \"show\"\n";
-        let served = Served::start(Path::new(env!("CARGO_BIN_EXE_reintegra")), &data, more).unwrap();
+        let more = format!("pop3.before = \"show\"\n{more}");
+        let served = Served::start(Path::new(env!("CARGO_BIN_EXE_reintegra")), &data, &more).unwrap();
         World { served, data, root, messages }
     }
 

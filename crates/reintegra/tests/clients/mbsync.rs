@@ -33,3 +33,25 @@ fn mbsync_pulls_every_message_and_the_second_time_none() {
     assert_eq!(sorted(maildir_identities(&into)), pulled);
     world.finish();
 }
+
+#[test]
+fn mbsync_signs_in_by_scram_once_the_account_has_keys() {
+    if !testkit::has_programs(&["mbsync"]) {
+        return;
+    }
+    // It takes the strongest mechanism that is offered, computes no more than 65,536 iterations, and tries no other then.
+    let world = World::with("sign_in.scram = \"always\"\n");
+    let into = world.path("mbsync");
+    std::fs::create_dir(&into).unwrap();
+    let text = configuration(world.served.imap.port(), PASSWORD, &into);
+    let plain = world.write("mbsyncrc.plain", &text);
+    let free_to_choose = world.write("mbsyncrc", &text.replace("AuthMechs PLAIN\n", "AuthMechs *\n"));
+    let pull =
+        |configuration: &Path| succeeded(&run(world.client("mbsync").args(["-a", "-c"]).arg(configuration)).unwrap());
+
+    // The password that came with the import is not known here: keys are made when it is sent.
+    pull(&plain);
+    pull(&free_to_choose);
+    assert_eq!(maildir_identities(&into).len(), world.messages.len());
+    world.finish();
+}

@@ -25,7 +25,7 @@ fn app_passwords(place: &Place) -> Vec<Value> {
 }
 
 /// Whether IMAP and POP3 let somebody in with a password.
-fn opens(served: &Served, password: &str) -> [bool; 2] {
+pub(super) fn opens(served: &Served, password: &str) -> [bool; 2] {
     let mut imap = Client::connect(served.imap);
     imap.line();
     let mut pop3 = Client::connect(served.pop3);
@@ -90,10 +90,16 @@ fn a_capability_that_is_off_is_neither_listed_nor_honoured() {
     assert!(after.ask("MOVE 1 Trash").last().unwrap().contains(" BAD "));
     let listed = place.reintegra(&["capability", "list", ANA, "--json"]);
     assert_eq!(serde_json::from_str::<Vec<String>>(&listed.stdout).unwrap(), ["MOVE"]);
+    assert_eq!(place.reintegra(&["capability", "list", ANA]).stdout, "off: MOVE\n");
     assert_eq!(place.reintegra(&["capability", "on", ANA, "MOVE"]).code(), Some(0));
     assert!(offers(&mut Client::imap(served.imap, ANA, PASSWORD)));
     let nonsense = place.reintegra(&["capability", "off", ANA, "MOVE IT"]);
     assert_eq!(nonsense.code(), Some(2), "{}", nonsense.stderr);
+    let slip = place.reintegra(&["capability", "off", ANA, "QRSYNC"]);
+    assert_eq!(slip.code(), Some(2), "{}", slip.stderr);
+    assert!(slip.stderr.contains("now: QRESYNC is meant?"), "{}", slip.stderr);
+    let always = place.reintegra(&["capability", "off", ANA, "IMAP4rev1"]);
+    assert_eq!(always.code(), Some(2), "it is always offered: {}", always.stderr);
     stop(served);
     place.is_sound();
 }

@@ -39,7 +39,10 @@ fn config_check_names_file_line_key_and_reason() {
     place.write("empty.pem", "");
     place.write("damaged.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let cases = [
-        ("[imap]\nlisten_tsl = []\n".to_owned(), "line 2: `imap.listen_tsl`: unknown field"),
+        (
+            "[imap]\nlisten_tsl = []\n".to_owned(),
+            "line 2: `imap.listen_tsl`: there is no such key; did you mean `listen_tls`?",
+        ),
         ("[limits]\n\nconnections = 0\n".to_owned(), "line 3: `limits.connections`: "),
         ("hostname = \n".to_owned(), "line 1: "),
         (certificates("absent.crt", "one.key"), "absent.crt: cannot be read"),
@@ -91,6 +94,18 @@ fn a_port_that_is_taken_is_named_with_its_key() {
     let ran = place.reintegra(&["serve", "--config", config.to_str().unwrap()]);
     assert_eq!(ran.code(), Some(3), "{}", ran.stderr);
     for word in ["`pop3.listen`: ", &address.to_string(), "cannot be listened on", "in use", "now: stop what listens"] {
+        assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_address_of_no_interface_is_told_as_that() {
+    let place = Place::with_ana();
+    // An address for documentation, which nobody has.
+    let config = place.write("reintegra.toml", "imap.listen = [\"192.0.2.1:1143\"]\n");
+    let ran = place.reintegra(&["serve", "--config", config.to_str().unwrap()]);
+    assert_eq!(ran.code(), Some(3), "{}", ran.stderr);
+    for word in ["`imap.listen`: 192.0.2.1:1143", "now: no interface of this machine has this address"] {
         assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
     }
 }

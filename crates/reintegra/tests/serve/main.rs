@@ -14,6 +14,8 @@ mod limits;
 mod log;
 mod manager;
 mod operator;
+mod password;
+mod privacy;
 mod scram;
 mod spawned;
 

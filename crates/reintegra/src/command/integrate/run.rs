@@ -16,6 +16,9 @@ use integrate::{Platform, Proved, Selection};
 
 pub(super) fn run(args: &RunArgs, session: &mut Session) -> anyhow::Result<Exit> {
     // Before anything is made: a slip in a path leaves nothing behind.
+    for source in [Some(&args.before), args.base.as_ref(), args.after.as_ref()].into_iter().flatten() {
+        import::must_be_elsewhere(source, session)?;
+    }
     let sources =
         Sources { before: Opened::at(&args.before)?, base: args.base.as_deref().map(Opened::at).transpose()? };
     let after = args.after.as_deref().map(Opened::at).transpose()?;
@@ -24,9 +27,10 @@ pub(super) fn run(args: &RunArgs, session: &mut Session) -> anyhow::Result<Exit>
     }
     let platform = open_or_make(session)?;
     if let Some(after) = after {
-        import::import(&platform, &after, session)?;
+        import::import(&platform, &after, session)?.must_be_whole()?;
     }
-    let (id, _) = stage::stage(&platform, &sources, None, args.policy, session)?;
+    let (id, told) = stage::stage(&platform, &sources, None, args.policy, session)?;
+    told.must_be_whole()?;
     // Another store stays locked while it is open here, and verify opens sources by itself.
     drop(sources);
     if integrate::waiting(&platform, id)? == 0

@@ -2,8 +2,9 @@
 
 use super::policy;
 use crate::cli::{PolicyArgs, StageArgs};
+use crate::command::import;
 use crate::command::source::Opened;
-use crate::command::staged;
+use crate::command::staged::{self, Told};
 use crate::exit::Exit;
 use crate::session::Session;
 use anyhow::Context as _;
@@ -17,12 +18,15 @@ pub(super) struct Sources {
 }
 
 pub(super) fn run(args: &StageArgs, session: &mut Session) -> anyhow::Result<Exit> {
+    for source in [Some(&args.before), args.base.as_ref()].into_iter().flatten() {
+        import::must_be_elsewhere(source, session)?;
+    }
     let sources =
         Sources { before: Opened::at(&args.before)?, base: args.base.as_deref().map(Opened::at).transpose()? };
     let platform = session.open("integrate stage")?;
-    let (id, exit) = stage(&platform, &sources, args.label.as_deref(), args.policy, session)?;
+    let (id, told) = stage(&platform, &sources, args.label.as_deref(), args.policy, session)?;
     session.output.line(format_args!("integration {id} is staged: `integrate plan` says what it would do"));
-    Ok(exit)
+    Ok(told.exit)
 }
 
 /// Stages and tells of it.
@@ -32,7 +36,7 @@ pub(super) fn stage(
     label: Option<&str>,
     policy: PolicyArgs,
     session: &mut Session,
-) -> anyhow::Result<(IntegrationId, Exit)> {
+) -> anyhow::Result<(IntegrationId, Told)> {
     if let Some(base) = &sources.base {
         sources.before.must_differ(base)?;
     }

@@ -41,6 +41,25 @@ pub(in crate::command) fn integration(args: IdArgs, directory: &Directory) -> an
     })
 }
 
+/// The integration of a number, or the newest that was verified as a whole and not taken back, confirmed or not; where
+/// none was, as [`integration`].
+///
+/// # Errors
+/// As [`integration`].
+pub(in crate::command) fn verified(args: IdArgs, directory: &Directory) -> anyhow::Result<IntegrationId> {
+    let mut newest = None;
+    if args.id.is_none() {
+        directory.for_each_integration(|integration| {
+            let is_undone = Step::from_word(&integration.state) == Some(Step::Undone);
+            if integration.summary.is_some() && !is_undone && !is_import(directory, &integration)? {
+                newest = Some(integration.id);
+            }
+            Ok(())
+        })?;
+    }
+    newest.map_or_else(|| self::integration(args, directory), Ok)
+}
+
 /// Whether an integration is a plain import.
 ///
 /// # Errors
