@@ -18,7 +18,7 @@ use rusqlite::{Connection, Row, params};
 use std::num::NonZeroU32;
 
 /// Iterations of keys made here. RFC 7677 §4 asks for 4,096 at least, and a stolen directory should be dearer than that to
-/// guess passwords from; but for more than [`MOST_ITERATIONS`] common clients refuse to sign in.
+/// guess passwords from; but for more than 65,536 common clients refuse to sign in.
 pub const SCRAM_ITERATIONS: NonZeroU32 = NonZeroU32::new(50_000).expect("it is not zero");
 
 /// More iterations than this Cyrus SASL does not compute (mbsync and many others sign in through it), and no other
