@@ -3,16 +3,42 @@
 use super::{Finding, Tree};
 
 /// Each crate of ours with those it may import, lowest first.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("message", &[]),
     ("source", &["message"]),
+    ("sieve", &["message"]),
     ("store", &["message"]),
-    ("directory", &["message"]),
+    ("directory", &["message", "sieve"]),
+    ("dns", &[]),
+    ("provenance", &["message", "dns"]),
     ("integrate", &["message", "source", "store", "directory"]),
     ("edge", &["message", "store", "directory"]),
+    ("acme", &["edge"]),
+    ("queue", &["message", "store", "directory", "dns", "provenance", "edge"]),
+    ("smtp", &["message", "sieve", "store", "directory", "dns", "provenance", "edge", "queue"]),
+    ("managesieve", &["message", "sieve", "store", "directory", "edge"]),
     ("pop3", &["message", "store", "directory", "edge"]),
     ("imap", &["message", "store", "directory", "edge"]),
-    ("reintegra", &["message", "source", "store", "directory", "integrate", "edge", "pop3", "imap"]),
+    (
+        "reintegra",
+        &[
+            "message",
+            "source",
+            "store",
+            "directory",
+            "sieve",
+            "integrate",
+            "dns",
+            "provenance",
+            "edge",
+            "acme",
+            "queue",
+            "smtp",
+            "managesieve",
+            "pop3",
+            "imap",
+        ],
+    ),
     ("testkit", &["message", "store"]),
     ("xtask", &[]),
 ];
