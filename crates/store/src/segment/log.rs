@@ -8,7 +8,8 @@
 //! evidence and writing goes on in a new segment, so that no stale record can come to stand behind a new one. What this
 //! process itself wrote and could not sync, it cuts off.
 
-use super::record::{Codec, HEAD_LEN, Head, Kind, Payload, RecordError, SEGMENT_HEAD_LEN, SegmentHead, encode_record};
+use super::payload::{Payload, unpack_payload};
+use super::record::{Codec, HEAD_LEN, Head, Kind, RecordError, SEGMENT_HEAD_LEN, SegmentHead, encode_record};
 use crate::disk::{Disk, DiskFile};
 use crate::error::StoreError;
 use crate::types::{Blob, Place};
@@ -121,7 +122,7 @@ impl Segments {
         self.fill(&*file, &mut rest, Place { position: place.position + HEAD_LEN as u64, ..place })?;
         let (meta, stored) = rest.split_at(head.meta_len as usize);
         head.check(&fixed, meta).map_err(corrupt)?;
-        let raw = Payload::unpack(&head, stored).map_err(corrupt)?;
+        let raw = unpack_payload(&head, stored).map_err(corrupt)?;
         Ok((head, raw))
     }
 
@@ -141,7 +142,7 @@ impl Segments {
         let corrupt = |why| StoreError::Corrupt { place, why };
         let (head, _, stored) = super::record::decode_record(&whole, place.segment, place.position).map_err(corrupt)?;
         if head.codec != Codec::Elsewhere {
-            Payload::unpack(&head, stored).map_err(corrupt)?;
+            unpack_payload(&head, stored).map_err(corrupt)?;
         }
         Ok(())
     }

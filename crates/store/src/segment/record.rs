@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  0   4  magic "RTG1"
-//!  4   1  kind: 1 delivery, 2 account manifest, 3 lineage forgotten
-//!  5   1  codec of the stored bytes: 0 none (they are in an earlier record), 1 raw, 2 zstd
+//!  4   1  kind: 1 delivery, 2 account manifest, 3 lineage forgotten, 4 queued
+//!  5   1  codec of the stored bytes: 0 none (they are in an earlier record), 1 raw, 2 zstd, 3 split
 //!  6   2  zero
 //!  8   8  position of this record in its segment
 //! 16   4  number of the segment
@@ -17,12 +17,11 @@
 //! ```
 //! Integers are little-endian. Position and number make a stale or misplaced record impossible to take for a real one.
 
+use super::payload::Payload;
 use crate::codec::{Decoder, Encoder, Malformed};
+use crate::spool::DeliveryId;
 use crate::types::Origin;
 use message::{Digest, Flags, Identity, Keyword, MailboxName};
-use std::cell::RefCell;
-use std::io;
-use zstd::bulk::{Compressor, Decompressor};
 
 /// Length of the fixed head.
 pub const HEAD_LEN: usize = 80;
@@ -34,8 +33,8 @@ pub const MAX_META_LEN: usize = 1 << 20;
 const MAGIC: &[u8; 4] = b"RTG1";
 const SEGMENT_MAGIC: &[u8; 8] = b"RTGSEG01";
 const ALIGN: u64 = 8;
-/// A zstd block of at least 4 bytes unpacks to at most 128 KiB.
-const MAX_ZSTD_RATIO: u64 = 1 << 15;
+/// Stands before a delivery's id.
+const WITH_ID: u8 = 1;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +45,8 @@ pub enum Kind {
     Manifest,
     /// A hidden lineage was dropped.
     Forget,
+    /// A message that waits in the spool.
+    Queued,
 }
 
 /// How a record's bytes are stored.
@@ -57,6 +58,8 @@ pub enum Codec {
     Raw,
     /// One zstd frame.
     Zstd,
+    /// Text and base64 apart, the base64 decoded.
+    Split,
 }
 
 /// The fixed head of a record.
@@ -153,12 +156,14 @@ impl Head {
             1 => Kind::Delivery,
             2 => Kind::Manifest,
             3 => Kind::Forget,
+            4 => Kind::Queued,
             _ => return Err(RecordError::Unknown),
         };
         let codec = match d.byte()? {
             0 => Codec::Elsewhere,
             1 => Codec::Raw,
             2 => Codec::Zstd,
+            3 => Codec::Split,
             _ => return Err(RecordError::Unknown),
         };
         if d.take(2)? != [0, 0] {
@@ -230,11 +235,13 @@ pub(crate) fn encode_record(
         Kind::Delivery => 1,
         Kind::Manifest => 2,
         Kind::Forget => 3,
+        Kind::Queued => 4,
     });
     buffer.push(match payload.codec {
         Codec::Elsewhere => 0,
         Codec::Raw => 1,
         Codec::Zstd => 2,
+        Codec::Split => 3,
     });
     buffer.extend_from_slice(&[0, 0]);
     buffer.extend_from_slice(&position.to_le_bytes());
@@ -250,90 +257,6 @@ pub(crate) fn encode_record(
     buffer.extend_from_slice(&payload.stored);
     buffer.resize((buffer.len() - start).next_multiple_of(ALIGN as usize) + start, 0);
     position
-}
-
-/// Bytes as they go into a record, with their checksum: the part of the work that needs no writer.
-#[derive(Clone, Debug)]
-pub(crate) struct Payload {
-    pub(crate) codec: Codec,
-    pub(crate) raw_len: u64,
-    pub(crate) stored: Vec<u8>,
-    pub(crate) crc: u32,
-}
-
-impl Payload {
-    /// Packs bytes; bytes that zstd would not make smaller by a sixteenth stay raw.
-    pub(crate) fn pack(raw: &[u8], level: i32) -> Self {
-        let packed = compress(raw, level).ok().filter(|p| p.len() < raw.len() - raw.len() / 16);
-        let (codec, stored) = match packed {
-            Some(packed) => (Codec::Zstd, packed),
-            None if raw.is_empty() => (Codec::Elsewhere, Vec::new()),
-            None => (Codec::Raw, raw.to_vec()),
-        };
-        let crc = crc(&[&stored]);
-        Payload { codec, raw_len: raw.len() as u64, stored, crc }
-    }
-
-    /// The payload of a record whose bytes an earlier record has.
-    pub(crate) fn elsewhere(raw_len: u64) -> Self {
-        Payload { codec: Codec::Elsewhere, raw_len, stored: Vec::new(), crc: crc(&[]) }
-    }
-
-    /// Unpacks stored bytes and checks them against the digest.
-    ///
-    /// The raw length comes from a record whose checksum was right; even so it is bounded by what zstd says and can do.
-    pub(crate) fn unpack(head: &Head, stored: &[u8]) -> Result<Vec<u8>, RecordError> {
-        let raw_len = usize::try_from(head.raw_len).map_err(|_| RecordError::Content)?;
-        let raw = match head.codec {
-            Codec::Elsewhere => Vec::new(),
-            Codec::Raw => stored.to_vec(),
-            Codec::Zstd => {
-                let said = zstd::zstd_safe::get_frame_content_size(stored).ok().flatten();
-                if said != Some(head.raw_len) || head.raw_len / MAX_ZSTD_RATIO > head.stored_len {
-                    return Err(RecordError::Content);
-                }
-                decompress(stored, raw_len).map_err(|_| RecordError::Content)?
-            }
-        };
-        let right = raw.len() == raw_len && Digest::from(blake3::hash(&raw)) == head.digest;
-        if right { Ok(raw) } else { Err(RecordError::Content) }
-    }
-}
-
-/// What a thread keeps of zstd: making a context anew costs as much as packing a small message does.
-struct Zstd {
-    packer: Compressor<'static>,
-    level: i32,
-    unpacker: Decompressor<'static>,
-}
-
-thread_local! {
-    static ZSTD: RefCell<Option<Zstd>> = const { RefCell::new(None) };
-}
-
-fn with_zstd<T>(level: i32, work: impl FnOnce(&mut Zstd) -> io::Result<T>) -> io::Result<T> {
-    ZSTD.with_borrow_mut(|kept| {
-        let zstd = match kept {
-            Some(zstd) => zstd,
-            none => none.insert(Zstd { packer: Compressor::new(level)?, level, unpacker: Decompressor::new()? }),
-        };
-        work(zstd)
-    })
-}
-
-fn compress(raw: &[u8], level: i32) -> io::Result<Vec<u8>> {
-    with_zstd(level, |zstd| {
-        if zstd.level != level {
-            zstd.packer.set_compression_level(level)?;
-            zstd.level = level;
-        }
-        zstd.packer.compress(raw)
-    })
-}
-
-/// The capacity is the length that the frame says, and was checked against what the record says.
-fn decompress(stored: &[u8], raw_len: usize) -> io::Result<Vec<u8>> {
-    with_zstd(zstd::DEFAULT_COMPRESSION_LEVEL, |zstd| zstd.unpacker.decompress(stored, raw_len))
 }
 
 /// The meta of a delivery: everything that the index must know of it.
@@ -375,6 +298,8 @@ pub struct Delivery {
     pub first_field: Option<u64>,
     /// For a staged message: its number among the account's items, its kind there, and where it lies in its source.
     pub item: Option<(i64, u8, Origin)>,
+    /// Names the delivery, where it may be tried again.
+    pub id: Option<DeliveryId>,
 }
 
 impl Delivery {
@@ -400,6 +325,9 @@ impl Delivery {
                 e.optional_bytes(o.mended.as_deref().map(str::as_bytes))
             }
         };
+        if let Some(id) = self.id {
+            e.raw(&[WITH_ID]).raw(&id.0);
+        }
         e.bytes
     }
 
@@ -445,6 +373,14 @@ impl Delivery {
                     Some((number, kind, origin))
                 }
                 _ => return Err(Malformed),
+            },
+            // Records from before there were ids end here, and so do those without one.
+            id: if d.is_empty() {
+                None
+            } else if d.byte()? == WITH_ID {
+                Some(DeliveryId(d.array()?))
+            } else {
+                return Err(Malformed);
             },
         };
         if d.is_empty() { Ok(delivery) } else { Err(Malformed) }
@@ -511,7 +447,7 @@ impl PayloadSum {
 const CRC: crc_fast::CrcAlgorithm = crc_fast::CrcAlgorithm::Crc32Iscsi;
 
 /// CRC32C over several pieces.
-fn crc(pieces: &[&[u8]]) -> u32 {
+pub(super) fn crc(pieces: &[&[u8]]) -> u32 {
     let mut sum = crc_fast::Digest::new(CRC);
     for piece in pieces {
         sum.update(piece);
@@ -522,6 +458,7 @@ fn crc(pieces: &[&[u8]]) -> u32 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::payload::unpack_payload;
     use super::*;
     use proptest::prelude::*;
 
@@ -557,6 +494,7 @@ mod tests {
                     mended: None,
                 },
             )),
+            id: Some(DeliveryId([9; 16])),
         }
     }
 
@@ -567,7 +505,14 @@ mod tests {
 
     #[test]
     fn a_delivery_comes_back_as_it_was() {
-        assert_eq!(Delivery::decode(&sample().encode()).unwrap(), sample());
+        for id in [sample().id, None] {
+            let delivery = Delivery { id, ..sample() };
+            assert_eq!(Delivery::decode(&delivery.encode()).unwrap(), delivery);
+        }
+        let (mut longer, mut shorter) = (sample().encode(), sample().encode());
+        longer.push(0);
+        shorter.pop();
+        assert_eq!((Delivery::decode(&longer), Delivery::decode(&shorter)), (Err(Malformed), Err(Malformed)));
     }
 
     #[test]
@@ -578,7 +523,7 @@ mod tests {
         encode_record(&mut bytes, 64, 5, Kind::Delivery, digest, &Payload::pack(&raw, 1), &sample().encode());
         let (head, meta, stored) = decode_record(&bytes, 5, 64).unwrap();
         assert_eq!(Delivery::decode(meta).unwrap(), sample());
-        assert_eq!(Payload::unpack(&head, stored).unwrap(), raw);
+        assert_eq!(unpack_payload(&head, stored).unwrap(), raw);
         assert_eq!(head.total_len(), bytes.len() as u64);
         let used = HEAD_LEN + meta.len() + stored.len();
         for i in 0..used {
@@ -604,7 +549,7 @@ mod tests {
             let mut bytes = Vec::new();
             encode_record(&mut bytes, 8, 1, Kind::Manifest, digest, &Payload::pack(&raw, level), b"m");
             let (head, _, stored) = decode_record(&bytes, 1, 8).unwrap();
-            prop_assert_eq!(Payload::unpack(&head, stored).unwrap(), raw);
+            prop_assert_eq!(unpack_payload(&head, stored).unwrap(), raw);
         }
     }
 }
