@@ -14,44 +14,47 @@ mod tx;
 mod view;
 mod writer;
 
-pub(crate) use replay::{Replay, catch_up, left_over, make_inboxes, tail};
+pub(crate) use replay::{Replay, catch_up, make_inboxes};
 pub use tx::Tx;
 pub use view::{Journal, View};
 
 use crate::derived::Derived;
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::index::{rows, sqlite};
-use crate::segment::log::{Log, Segments, write_file_again};
-use crate::segment::record::{Kind, Payload};
+use crate::group::{self, Group, fail_all, lock};
+use crate::index::{delivered, rows, sqlite};
+use crate::readers::Readers;
+use crate::segment::log::{Log, Segments};
+use crate::segment::payload::Payload;
+use crate::segment::record::Kind;
 use crate::served::{Images, Touched};
+use crate::spool::DeliveryId;
 use crate::types::{AccountId, Blob, LIVE, LineageId, MailboxId, Origin, Traits};
+use crate::writer::{Writer, segments_beside};
 use message::{Address, Digest, Examined, Flags, Identity, Keyword};
-use rusqlite::Connection;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tx::Trace;
-use writer::{Writer, fail_all};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// zstd level of stored bytes: see `docs/performance.md` for what others cost and save.
-const ZSTD_LEVEL: i32 = 1;
+pub(crate) const ZSTD_LEVEL: i32 = 1;
 /// Manifests are written once per integration and kept for long.
 const MANIFEST_ZSTD_LEVEL: i32 = 3;
-/// Idle readers kept open.
-const IDLE_READERS: usize = 4;
 const INDEX: &str = "index.sqlite";
-const TAIL: &str = "tail";
-/// How often the cell was told to make everything durable.
-const SYNCED: &str = "synced";
+/// How long a delivery is known by its id: longer than anybody goes on trying.
+pub(crate) const ID_LIFETIME_S: i64 = 14 * 86_400;
+/// How long an id is remembered whose message was expunged or moved, in seconds. Whoever did not hear an answer has asked
+/// again by then; a message that is sent once more later is one that somebody misses.
+pub(crate) const GONE_ID_LIFETIME_S: i64 = 86_400;
+/// Ids forgotten at a time: who writes beside it waits for so many.
+const FORGOTTEN_AT_ONCE: usize = 1024;
 /// Before the key of an address that no live account has any more, which the segments have yet to be told.
 const REMOVED: &str = "removed ";
 /// Before the key of an address whose live account is gone: the highest UIDVALIDITY that was served there. Clients may
 /// meet another account at the address.
 const SERVED: &str = "served ";
-/// Before segment and position of a stretch that could not be taken into the index, and was reported as that.
-const LEFT: &str = "left ";
 
 /// A slice of accounts with its own index and segments: the unit of failure, backup and parallel work.
 pub struct Cell {
@@ -60,9 +63,9 @@ pub struct Cell {
     vfs: Option<String>,
     segments: Arc<Segments>,
     writer: Mutex<Writer>,
-    queue: Mutex<Queue>,
-    turn: Condvar,
-    readers: Mutex<Vec<Connection>>,
+    /// Deliveries that wait for the next sync.
+    group: Group<Vec<Delivery>, Vec<Delivered>>,
+    readers: Readers,
     pub(crate) derived: Derived,
     pub(crate) images: Images,
     pub(crate) listener: OnceLock<Listener>,
@@ -85,12 +88,12 @@ pub(crate) struct CellOptions {
 /// Message bytes made ready: hashed, packed, checksummed. The part of a delivery that needs no writer.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    digest: Digest,
+    pub(crate) digest: Digest,
     identity: Identity,
     message_id: Option<u64>,
     first_field: Option<u64>,
     size_bytes: u64,
-    payload: Option<Payload>,
+    pub(crate) payload: Option<Payload>,
 }
 
 impl Prepared {
@@ -151,6 +154,10 @@ pub struct Delivery {
     pub traits: Traits,
     /// For a staged message: its number among the account's items, what it is, and where it lies.
     pub item: Option<(i64, u8, Origin)>,
+    /// Names it, where it may be tried again by somebody who does not know what came of it: what the account has under
+    /// this id already is not delivered again, to whichever mailbox. Once it is not where it was put any more, that holds for
+    /// a day: who sends it again after that sends it because it is gone.
+    pub id: Option<DeliveryId>,
 }
 
 /// What became of a delivery.
@@ -165,30 +172,12 @@ pub struct Delivered {
     pub modseq: u64,
     /// Whether its bytes were new to the cell.
     pub new_bytes: bool,
+    /// Whether the account had it by its [`DeliveryId`] already, so that nothing was done: UID and UIDVALIDITY are then
+    /// those that it was given at first.
+    pub repeated: bool,
 }
 
-struct Ticket {
-    deliveries: Vec<Delivery>,
-    done: Mutex<Option<Result<Vec<Delivered>>>>,
-}
-
-/// Deliveries that wait for the next sync.
-#[derive(Default)]
-struct Queue {
-    tickets: Vec<Arc<Ticket>>,
-    /// One of those who wait is writing for all.
-    led: bool,
-}
-
-/// Hands over to the next leader, also when a panic ends this one.
-struct Leader<'a>(&'a Cell);
-
-impl Drop for Leader<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.queue).led = false;
-        self.0.turn.notify_all();
-    }
-}
+type Ticket = group::Ticket<Vec<Delivery>, Vec<Delivered>>;
 
 /// What catching up found that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,45 +188,23 @@ pub struct Finding {
     pub text: String,
 }
 
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock was held is covered by `Writer::failed`; the data behind it is still true.
-    mutex.lock().unwrap_or_else(|e| e.into_inner())
-}
-
 impl Cell {
     /// Opens a cell, making it in an empty directory, and lets its index catch up with its segments.
     pub(crate) fn open(dir: &Path, options: CellOptions) -> Result<(Self, Vec<Finding>)> {
-        let segment_dir = dir.join("segments");
-        options.disk.create_dir_all(&segment_dir).map_err(StoreError::io(&segment_dir))?;
-        let segments = Arc::new(Segments::new(options.disk.clone(), segment_dir));
-        segments.sync_names()?;
         let index = dir.join(INDEX);
-        let wal = sqlite::wal_path(&index);
-        // Before anything is believed that stands in it: see `Segments::write_again`.
-        write_file_again(&*options.disk, &wal)?;
-        let db = sqlite::open_writer(&index, options.vfs.as_deref(), segments.numbers()?.is_empty())?;
+        let segments = segments_beside(&options.disk, dir, &index)?;
+        let db = sqlite::open_writer(&index, options.vfs.as_deref(), sqlite::CELL, segments.numbers()?.is_empty())?;
         options.disk.sync_dir(dir).map_err(StoreError::io(dir))?;
         let CellOptions { number, store, vfs, segment_bytes, .. } = options;
         let (derived, found) = Derived::open(dir, vfs.as_deref(), &db)?;
         let mut findings: Vec<Finding> = found.into_iter().map(|text| Finding { cell: number, text }).collect();
         let end = catch_up(&db, &segments, number, Replay::Deliveries, &mut findings)?;
         let log = Log::open(segments.clone(), number, store, segment_bytes, end)?;
-        let writer = Mutex::new(Writer { db, log, cell: number, wal, failed: false });
-        let (queue, turn, readers) = (Mutex::default(), Condvar::new(), Mutex::default());
+        let writer = Mutex::new(Writer::new(db, log, &index));
+        let (group, readers) = (Group::default(), Readers::new(index, vfs.clone()));
         let (images, listener) = Default::default();
-        let cell = Cell {
-            number,
-            dir: dir.to_owned(),
-            vfs,
-            segments,
-            writer,
-            queue,
-            turn,
-            readers,
-            derived,
-            images,
-            listener,
-        };
+        let cell =
+            Cell { number, dir: dir.to_owned(), vfs, segments, writer, group, readers, derived, images, listener };
         match cell.flush_manifests() {
             // What is there can be read for all that.
             Err(full) if full.is_disk_full() => {
@@ -268,22 +235,7 @@ impl Cell {
     /// # Errors
     /// Those of `body`; those of the index.
     pub fn read<T>(&self, body: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
-        let idle = lock(&self.readers).pop();
-        let mut db = match idle {
-            Some(db) => db,
-            None => sqlite::open_reader(&self.dir.join(INDEX), self.vfs.as_deref())?,
-        };
-        let tx = db.transaction()?;
-        let result = body(&View { db: &tx, segments: &self.segments });
-        if let Err(error) = tx.rollback() {
-            // The connection is not to be used again; what went wrong first says more.
-            return result.and(Err(error.into()));
-        }
-        let mut readers = lock(&self.readers);
-        if readers.len() < IDLE_READERS {
-            readers.push(db);
-        }
-        result
+        self.readers.read(|db| body(&View { db, segments: &self.segments }))
     }
 
     /// Changes anything that is no delivery, in one transaction. When it returns, the change survives a power loss.
@@ -345,32 +297,17 @@ impl Cell {
         if deliveries.is_empty() {
             return Ok(Vec::new());
         }
-        let ticket = Arc::new(Ticket { deliveries, done: Mutex::new(None) });
-        let mut queue = lock(&self.queue);
-        queue.tickets.push(ticket.clone());
-        // Not on the writer's lock: who waits there for its turn to hear that it is done holds up the next group.
-        while queue.led {
-            queue = self.turn.wait(queue).unwrap_or_else(|e| e.into_inner());
-            if let Some(done) = lock(&ticket.done).take() {
-                return done;
+        let mut touched = Touched::default();
+        let delivered = self.group.join(deliveries, || {
+            let writer = self.ready_writer();
+            let group = self.group.take();
+            match writer {
+                Ok(mut writer) => touched = writer.deliver(&group, &self.images),
+                Err(error) => fail_all(&group, error),
             }
-        }
-        queue.led = true;
-        drop(queue);
-        let leader = Leader(self);
-        let mut writer = self.ready_writer();
-        let group = std::mem::take(&mut lock(&self.queue).tickets);
-        let touched = match &mut writer {
-            Ok(writer) => writer.deliver(&group, &self.images),
-            Err(e) => {
-                fail_all(&group, std::mem::replace(e, StoreError::Stopped));
-                Touched::default()
-            }
-        };
-        drop(writer);
-        drop(leader);
+        });
         self.tell(&touched);
-        lock(&ticket.done).take().unwrap_or(Err(StoreError::Stopped))
+        delivered
     }
 
     /// Makes everything that was ever written to the cell durable.
@@ -378,13 +315,21 @@ impl Cell {
     /// # Errors
     /// Those of the disk and of the index.
     pub fn sync(&self) -> Result<()> {
-        // Only a commit with changes syncs the index's log, and it syncs all of it.
-        let mut writer = self.ready_writer()?;
-        writer.transact(true, |db, _| {
-            // A value that stands there already would be no change: the time of day is one twice in a second.
-            let count: u64 = rows::note(db, SYNCED)?.and_then(|n| n.parse().ok()).unwrap_or(0);
-            rows::set_note(db, SYNCED, &count.wrapping_add(1).to_string())
-        })
+        self.ready_writer()?.sync()
+    }
+
+    /// Forgets ids of deliveries ([`DeliveryId`]) that are older than 14 days at a time in seconds since 1970 UTC: up to 1024
+    /// of them. Gives how many, so that a caller goes on while there are some.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn forget_delivery_ids(&self, now_s: i64) -> Result<usize> {
+        let before = now_s.saturating_sub(ID_LIFETIME_S);
+        // Nobody waits for the writer for nothing.
+        if self.readers.read(delivered::oldest)?.is_none_or(|oldest| oldest >= before) {
+            return Ok(0);
+        }
+        self.ready_writer()?.transact(false, |db, _| delivered::forget(db, before, FORGOTTEN_AT_ONCE))
     }
 
     pub(crate) fn copy_index(&self, to: &Path) -> Result<()> {
@@ -453,18 +398,17 @@ impl Cell {
 
     /// Gives back reserved room and writes the WAL back: the store is about to be left alone.
     pub(crate) fn settle(&self) -> Result<()> {
-        let mut writer = self.ready_writer()?;
-        writer.log.trim()?;
-        let written = sqlite::write_back(&writer.db);
-        writer.failed = written.is_err();
-        written
+        self.ready_writer()?.settle()
     }
 
     /// The writer, after it has made good what a failure left.
     fn ready_writer(&self) -> Result<MutexGuard<'_, Writer>> {
         let mut writer = lock(&self.writer);
         if writer.failed {
-            writer.recover(&self.segments)?;
+            let segments = &self.segments;
+            writer.recover(segments, |db| {
+                catch_up(db, segments, self.number, Replay::Deliveries, &mut Vec::new()).map(|_| ())
+            })?;
             self.images.forget();
         }
         Ok(writer)

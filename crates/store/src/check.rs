@@ -16,7 +16,8 @@
 //! 10. No mailbox has a name that is subscribed to as one without a mailbox.
 //! 11. Annotations belong to an account, and to a mailbox of it or to the server; their entries have names that such have.
 
-use crate::cell::{Cell, Finding, left_over, tail};
+use crate::catch_up::{left_over, tail};
+use crate::cell::{Cell, Finding};
 use crate::error::{Class, StoreError};
 use crate::index::{rows, served, sqlite};
 use crate::segment::log::Found;

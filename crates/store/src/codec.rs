@@ -81,6 +81,11 @@ impl<'a> Decoder<'a> {
         self.rest.is_empty()
     }
 
+    /// What was not taken yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
         let (head, rest) = self.rest.split_at_checked(length).ok_or(Malformed)?;
         self.rest = rest;

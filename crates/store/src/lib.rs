@@ -4,19 +4,24 @@
 //! everything else in an index; see `docs/formats/segment.md` and `docs/design/store.md`. The store knows no protocol
 //! and no integration: it offers accounts of several lineages side by side, and transactions.
 
+mod catch_up;
 mod cell;
 mod check;
 mod codec;
 mod derived;
 pub mod disk;
 mod error;
+mod group;
 mod index;
 mod manifest;
+mod readers;
 mod rebuild;
 pub mod segment;
 mod served;
+pub mod spool;
 mod store;
 mod types;
+mod writer;
 
 pub use cell::{Cell, Delivered, Delivery, Finding, Journal, Listener, Prepared, Tx, View};
 pub use check::CheckReport;

@@ -87,7 +87,7 @@ pub(crate) fn rebuild(dir: &Path, options: &CellOptions) -> Result<Rebuilt> {
     let mut used = None;
     for (_, snapshot) in snapshots(dir)? {
         std::fs::copy(&snapshot, &fresh).map_err(io(&fresh))?;
-        let sound = sqlite::open_writer(&fresh, None, false).and_then(|db| sqlite::integrity(&db));
+        let sound = sqlite::open_writer(&fresh, None, sqlite::CELL, false).and_then(|db| sqlite::integrity(&db));
         match sound {
             Ok(problems) if problems.is_empty() => {
                 used = Some(snapshot);
@@ -100,7 +100,7 @@ pub(crate) fn rebuild(dir: &Path, options: &CellOptions) -> Result<Rebuilt> {
             }
         }
     }
-    let db = sqlite::open_writer(&fresh, None, true)?;
+    let db = sqlite::open_writer(&fresh, None, sqlite::CELL, true)?;
     catch_up(&db, &segments, options.number, Replay::Everything, &mut findings)?;
     make_inboxes(&db)?;
     // It gives messages' bytes other numbers: see `derived`.

@@ -7,6 +7,7 @@
 //! DIR/keys/              the key that signs ledgers
 //! DIR/integrations/      reports
 //! DIR/cells/00/          index.sqlite, segments/, snapshots/
+//! DIR/queue/             queue.sqlite, segments/, and a lock of its own
 //! ```
 
 use crate::cell::{Cell, CellOptions, Finding, Listener};
@@ -58,12 +59,12 @@ impl OpenOptions {
     }
 }
 
-struct Lock {
+pub(crate) struct Lock {
     file: File,
 }
 
-struct Format {
-    store: [u8; 16],
+pub(crate) struct Format {
+    pub(crate) store: [u8; 16],
     cells: u32,
 }
 
@@ -193,7 +194,7 @@ fn open_cell(dir: &Path, number: u32, store: [u8; 16], options: &OpenOptions) ->
     Cell::open(&cell_dir(dir, number), cell_options(number, store, options))
 }
 
-fn read_format(dir: &Path) -> Result<Format> {
+pub(crate) fn read_format(dir: &Path) -> Result<Format> {
     let path = dir.join("format");
     let wrong = |message: String| StoreError::Directory { path: dir.to_owned(), message };
     let text = match std::fs::read_to_string(&path) {
@@ -242,7 +243,7 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 impl Lock {
-    fn take(dir: &Path, purpose: &str) -> Result<Self> {
+    pub(crate) fn take(dir: &Path, purpose: &str) -> Result<Self> {
         let path = dir.join("lock");
         let io = || StoreError::io(path.clone());
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io())?;

@@ -1,11 +1,14 @@
 //! A group of deliveries: what is checked before, appended to the log, and put into the index behind it.
 
-use super::{Delivered, Delivery, Result};
+use super::{Delivered, Delivery, GONE_ID_LIFETIME_S, Result};
 use crate::error::StoreError;
+use crate::index::delivered::{self, Seen};
 use crate::index::{rows, served};
 use crate::segment::log::Log;
-use crate::segment::record::{self, Kind, MAX_META_LEN, Payload};
+use crate::segment::payload::Payload;
+use crate::segment::record::{self, Kind, MAX_META_LEN};
 use crate::served::Touched;
+use crate::spool::DeliveryId;
 use crate::types::{
     Account, AccountId, Blob, BlobId, Item, LIVE, LineageId, Mailbox, MailboxId, Message, Origin, Place, Traits,
 };
@@ -32,6 +35,8 @@ pub(super) struct Batch {
     /// UIDs given in this batch, with their digest.
     taken: HashMap<(AccountId, MailboxId, u32), Digest>,
     blobs: HashMap<Digest, BlobRef>,
+    /// Deliveries of this batch by their ids.
+    ids: HashMap<(AccountId, DeliveryId), Seen>,
     rows: Vec<BatchRow>,
 }
 
@@ -49,12 +54,15 @@ struct BatchRow {
     digest: Digest,
     message: Message,
     item: Option<(i64, u8, Origin)>,
+    id: Option<(DeliveryId, Seen)>,
 }
 
 /// For each delivery of a ticket: its UID, or that it is there already.
 pub(super) enum Admitted {
     At(u32),
     There(u32),
+    /// By its id.
+    Repeated(Seen),
 }
 
 impl Batch {
@@ -76,9 +84,23 @@ impl Batch {
     pub(super) fn admit(&mut self, db: &Connection, deliveries: &[Delivery]) -> Result<Vec<Admitted>> {
         let mut next: HashMap<(AccountId, MailboxId), u32> = HashMap::new();
         let mut taken: HashMap<(AccountId, MailboxId, u32), Digest> = HashMap::new();
+        let mut ids: HashMap<(AccountId, DeliveryId), Seen> = HashMap::new();
         let mut admitted = Vec::with_capacity(deliveries.len());
+        let gone_since_s = crate::now().saturating_sub(GONE_ID_LIFETIME_S);
         for d in deliveries {
             let at = (d.account, d.mailbox);
+            // Before all else: the mailbox that it went to at first may be gone since.
+            if let Some(id) = d.id {
+                let name = (d.account, id);
+                let seen = match ids.get(&name).or_else(|| self.ids.get(&name)) {
+                    Some(seen) => Some(*seen),
+                    None => delivered::seen(db, d.account, id, gone_since_s)?,
+                };
+                if let Some(seen) = seen {
+                    admitted.push(Admitted::Repeated(seen));
+                    continue;
+                }
+            }
             let slot = match self.slots.entry(at) {
                 Entry::Occupied(slot) => slot.into_mut(),
                 Entry::Vacant(empty) => {
@@ -127,6 +149,10 @@ impl Batch {
                 }
                 None => {
                     taken.insert(name, digest);
+                    if let Some(id) = d.id {
+                        let seen = Seen { mailbox: d.mailbox, uid, uidvalidity: slot.mailbox.uidvalidity };
+                        ids.insert((d.account, id), seen);
+                    }
                     *uidnext = (*uidnext).max(uid + 1);
                     admitted.push(Admitted::At(uid));
                 }
@@ -147,21 +173,28 @@ impl Batch {
         let mut raised = HashSet::new();
         for (d, admitted) in deliveries.iter().zip(plan) {
             let p = &d.message;
-            let slot = self.slots.get_mut(&(d.account, d.mailbox)).expect("admitted deliveries have a slot");
-            let uidvalidity = slot.mailbox.uidvalidity;
+            let at = (d.account, d.mailbox);
+            let invariant = "admitted deliveries have a slot";
             let uid = match admitted {
                 Admitted::At(uid) => uid,
                 Admitted::There(uid) => {
-                    let modseq = slot.mailbox.highest_modseq;
-                    delivered.push(Delivered { uid, uidvalidity, modseq, new_bytes: false });
+                    let Mailbox { uidvalidity, highest_modseq: modseq, .. } =
+                        self.slots.get(&at).expect(invariant).mailbox;
+                    delivered.push(Delivered { uid, uidvalidity, modseq, new_bytes: false, repeated: false });
+                    continue;
+                }
+                Admitted::Repeated(Seen { uid, uidvalidity, .. }) => {
+                    delivered.push(Delivered { uid, uidvalidity, modseq: 0, new_bytes: false, repeated: true });
                     continue;
                 }
             };
+            let slot = self.slots.get_mut(&at).expect(invariant);
+            let uidvalidity = slot.mailbox.uidvalidity;
             let live = slot.account.lineage == LIVE;
             if counts(slot.account.lineage, d.traits) {
                 slot.mailbox.uidnext = slot.mailbox.uidnext.max(uid + 1);
             }
-            if live && raised.insert((d.account, d.mailbox)) {
+            if live && raised.insert(at) {
                 slot.mailbox.highest_modseq += 1;
             }
             let modseq = if live { slot.mailbox.highest_modseq } else { 0 };
@@ -184,6 +217,7 @@ impl Batch {
                 message_id: p.message_id,
                 first_field: p.first_field,
                 item: d.item.clone(),
+                id: d.id,
             };
             let new_bytes = !self.blobs.contains_key(&p.digest);
             let elsewhere = Payload::elsewhere(p.size_bytes);
@@ -194,10 +228,14 @@ impl Batch {
             }
             self.taken.insert((d.account, d.mailbox, uid), p.digest);
             let (message, item) = (message_of(&meta, &d.keywords), d.item.clone());
-            let (account, mailbox) = (d.account, d.mailbox);
+            let (account, mailbox) = at;
             let (digest, size_bytes) = (p.digest, p.size_bytes);
-            self.rows.push(BatchRow { account, mailbox, live, size_bytes, digest, message, item });
-            delivered.push(Delivered { uid, uidvalidity, modseq, new_bytes });
+            let id = d.id.map(|id| (id, Seen { mailbox, uid, uidvalidity }));
+            if let Some((id, seen)) = id {
+                self.ids.insert((account, id), seen);
+            }
+            self.rows.push(BatchRow { account, mailbox, live, size_bytes, digest, message, item, id });
+            delivered.push(Delivered { uid, uidvalidity, modseq, new_bytes, repeated: false });
         }
         Ok(delivered)
     }
@@ -214,6 +252,9 @@ impl Batch {
             };
             row.message.blob = blob;
             rows::put_message(db, row.account, row.mailbox, &row.message)?;
+            if let Some((id, seen)) = row.id {
+                delivered::put(db, row.account, id, seen, row.message.save_date)?;
+            }
             if let Some((number, kind, origin)) = row.item {
                 let item = staged_item(kind, origin, row.mailbox, row.message.uid);
                 rows::put_item(db, row.account, number, &item)?;

@@ -1,29 +1,19 @@
 //! What the segments say, taken into the index: when a cell is opened, after a failure, and when an index is made anew.
 
 use super::batch::{blob_of, counts, message_of, staged_item};
-use super::{Finding, LEFT, Result, TAIL};
+use super::{Finding, ID_LIFETIME_S, Result};
+use crate::catch_up::Take;
 use crate::error::StoreError;
+use crate::index::delivered::{self, Seen};
 use crate::index::{rows, served};
 use crate::manifest::{AccountState, MailboxState, Manifest};
-use crate::segment::log::{Found, ScanEnd, Segments};
-use crate::segment::record::{self, Codec, HEAD_LEN, Head, Kind, SEGMENT_HEAD_LEN};
+use crate::segment::log::{ScanEnd, Segments};
+use crate::segment::record::{self, Codec, Head, Kind};
 use crate::types::{
     AccountId, Annotation, LIVE, LineageId, Mailbox, MailboxId, Message, NewMailbox, Place, Traits, inbox,
 };
 use message::MailboxName;
 use rusqlite::Connection;
-
-pub(super) fn set_tail(db: &Connection, tail: Place) -> Result<()> {
-    rows::set_note(db, TAIL, &format!("{} {}", tail.segment, tail.position))
-}
-
-/// Up to where the index knows the segments.
-pub(crate) fn tail(db: &Connection) -> Result<Option<Place>> {
-    let Some(text) = rows::note(db, TAIL)? else { return Ok(None) };
-    let parsed = text.split_once(' ').and_then(|(s, p)| Some((s.parse().ok()?, p.parse().ok()?)));
-    let (segment, position) = parsed.ok_or_else(|| StoreError::BadRow(format!("tail {text:?}")))?;
-    Ok(Some(Place { segment, position }))
-}
 
 /// Which records a pass over segments takes into the index.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +24,39 @@ pub(crate) enum Replay {
     Everything,
 }
 
-/// Brings an index up to the end of the segments. Returns where they end.
+/// How a cell's index takes records in.
+struct Taker {
+    cell: u32,
+    replay: Replay,
+}
+
+impl Take for Taker {
+    fn owner(&self) -> u32 {
+        self.cell
+    }
+
+    fn anew(&self) -> bool {
+        self.replay == Replay::Everything
+    }
+
+    fn record(
+        &mut self,
+        db: &Connection,
+        segments: &Segments,
+        place: Place,
+        head: &Head,
+        meta: &[u8],
+    ) -> Result<Option<String>> {
+        replay_record(db, segments, place, head, meta, self.replay)
+    }
+
+    fn finish(&mut self, db: &Connection, unseen: u64) -> Result<()> {
+        // UIDs that stood in damaged stretches may have been served.
+        if self.anew() && unseen > 0 { rows::skip_uids(db, unseen) } else { Ok(()) }
+    }
+}
+
+/// Brings a cell's index up to the end of the segments. Returns where they end.
 ///
 /// # Errors
 /// Those of the disk and of the index; damage is a finding.
@@ -45,83 +67,7 @@ pub(crate) fn catch_up(
     replay: Replay,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<(u32, ScanEnd)>> {
-    let from = tail(db)?;
-    let mut end = from.map(|f| (f.segment, ScanEnd { tail: f.position, clean: false }));
-    let mut note = |text: String| findings.push(Finding { cell, text });
-    let tx = rusqlite::Transaction::new_unchecked(db, rusqlite::TransactionBehavior::Immediate)?;
-    let numbers = segments.numbers()?;
-    if let Some(from) = from.filter(|f| !numbers.contains(&f.segment)) {
-        note(format!("segment {:08x} is missing; the index knows it up to {}", from.segment, from.position));
-    }
-    let last = numbers.last().copied();
-    // At most so many records, with UIDs that were served, were in damaged stretches.
-    let mut unseen = 0;
-    for number in numbers.into_iter().filter(|n| from.is_none_or(|f| *n >= f.segment)) {
-        let start = from.filter(|f| f.segment == number).map_or(SEGMENT_HEAD_LEN as u64, |f| f.position);
-        let head = match segments.segment_head(number) {
-            Ok(head) if head.cell == cell => Ok(()),
-            Ok(head) => {
-                note(format!("segment {number:08x} belongs to cell {}, and was left alone", head.cell));
-                continue;
-            }
-            Err(StoreError::Corrupt { why, .. }) => Err(why),
-            Err(error) => return Err(error),
-        };
-        let mut scanned = segments.scan(number, start, Some(number) != last, |found| {
-            let (from, to, text) = match found {
-                Found::Record(head, meta) => {
-                    let place = Place { segment: number, position: head.position };
-                    let Some(text) = replay_record(&tx, segments, place, head, meta, replay)? else { return Ok(()) };
-                    note(format!("segment {number:08x} at {}: {text}", head.position));
-                    (head.position, head.position + head.total_len(), text)
-                }
-                Found::Damaged(from, to, why) => {
-                    note(format!("segment {number:08x} from {from} to {to}: {why}; that stretch was stepped over"));
-                    unseen += (to - from) / HEAD_LEN as u64 + 1;
-                    (from, to, why.to_string())
-                }
-            };
-            rows::set_note(&tx, &format!("{LEFT}{number} {from}"), &format!("{to} {text}"))
-        })?;
-        if let Err(why) = head {
-            if scanned == (ScanEnd { tail: SEGMENT_HEAD_LEN as u64, clean: true }) && replay == Replay::Deliveries {
-                // Made and never used: its maker was stopped before the head was written.
-                segments.remove(number)?;
-                continue;
-            }
-            // A damaged head does not hide records, but no more are put behind it.
-            note(format!("segment {number:08x}: its head is damaged ({why})"));
-            if replay == Replay::Everything {
-                rows::set_note(&tx, &format!("{LEFT}{number} 0"), &format!("{SEGMENT_HEAD_LEN} {why}"))?;
-            }
-            scanned.clean = false;
-        }
-        let written = if replay == Replay::Deliveries { start } else { scanned.tail };
-        segments.write_again(number, written, scanned.tail)?;
-        end = Some((number, scanned));
-    }
-    if let Some((segment, scanned)) = end
-        && from != Some(Place { segment, position: scanned.tail })
-    {
-        set_tail(&tx, Place { segment, position: scanned.tail })?;
-    }
-    if replay == Replay::Everything && unseen > 0 {
-        rows::skip_uids(&tx, unseen)?;
-    }
-    tx.commit()?;
-    Ok(end)
-}
-
-/// Stretches of segments that could not be taken into the index and were reported as that: segment, from, to.
-pub(crate) fn left_over(db: &Connection) -> Result<Vec<(u32, u64, u64)>> {
-    let parse = |name: &str, value: &str| {
-        let (segment, from) = name.strip_prefix(LEFT)?.split_once(' ')?;
-        let (to, _) = value.split_once(' ')?;
-        Some((segment.parse().ok()?, from.parse().ok()?, to.parse().ok()?))
-    };
-    let notes = rows::notes_like(db, LEFT)?;
-    let parsed = notes.iter().map(|(n, v)| parse(n, v).ok_or_else(|| StoreError::BadRow(format!("note {n:?}"))));
-    parsed.collect()
+    crate::catch_up::catch_up(db, segments, &mut Taker { cell, replay }, |text| findings.push(Finding { cell, text }))
 }
 
 /// Gives every live account that has none an INBOX: segments alone do not tell of one without mail.
@@ -156,6 +102,7 @@ fn replay_record(
             Err(_) => Ok(Some("its description is malformed".into())),
         },
         _ if !whole => Ok(Some(record::RecordError::PayloadChecksum.to_string())),
+        Kind::Queued => Ok(Some("it is one of the queue's, not of a cell's".into())),
         Kind::Manifest | Kind::Forget if replay == Replay::Deliveries => Ok(None),
         Kind::Forget => {
             let said = meta.split_first_chunk().map(|(bytes, kept)| (LineageId(i64::from_le_bytes(*bytes)), kept));
@@ -213,6 +160,11 @@ fn replay_delivery(
         return Ok(blob.err());
     }
     let account = find_or_make_account(db, lineage, d.account, &d.address)?;
+    // Whatever became of its mailbox since: it was delivered. One without its bytes was not, and may be tried again.
+    if let (Some(id), true) = (d.id, blob.is_ok() && d.save_date >= crate::now() - ID_LIFETIME_S) {
+        let seen = Seen { mailbox: MailboxId(d.mailbox), uid: d.uid, uidvalidity: d.uidvalidity };
+        delivered::put(db, account, id, seen, d.save_date)?;
+    }
     let boxes = rows::mailboxes(db, account)?;
     let mailbox = match replay {
         Replay::Deliveries => {

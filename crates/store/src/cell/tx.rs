@@ -1,9 +1,10 @@
 //! Changes of a cell, row by row: for callers whose own rules decide about UIDs and modification sequences.
 
 use super::batch::Batch;
-use super::replay::{fresh_uidvalidity, put_state, set_tail};
+use super::replay::{fresh_uidvalidity, put_state};
 use super::view::{Journal, View};
 use super::{Delivered, Delivery, REMOVED, Result, SERVED};
+use crate::catch_up::set_tail;
 use crate::error::StoreError;
 use crate::index::rows;
 use crate::manifest::AccountState;

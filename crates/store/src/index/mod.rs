@@ -4,6 +4,7 @@
 //! the statements in [`rows`] are plain SQL.
 
 pub(crate) mod blobs;
+pub(crate) mod delivered;
 pub(crate) mod rows;
 pub(crate) mod served;
 pub(crate) mod sqlite;

@@ -1,6 +1,6 @@
 //! The statements of the index, and how rows become types. Plain SQL, values bound.
 
-use super::served;
+use super::{delivered, served};
 use crate::error::StoreError;
 use crate::segment::record::decode_keywords;
 use crate::types::{
@@ -103,6 +103,7 @@ pub(crate) fn set_address(db: &Connection, id: AccountId, key: &str, address: &s
 
 pub(crate) fn delete_account(db: &Connection, id: AccountId) -> Result<()> {
     delete_content(db, id)?;
+    delivered::forget_account(db, id)?;
     db.prepare_cached("DELETE FROM item WHERE account_id = ?1")?.execute([id.0])?;
     db.prepare_cached("DELETE FROM account WHERE account_id = ?1")?.execute([id.0])?;
     Ok(())
@@ -424,6 +425,8 @@ pub(crate) fn strays(db: &Connection) -> Result<Vec<String>> {
                WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = b.account_id) \
                UNION ALL SELECT DISTINCT 'items of account ' || account_id FROM item i \
                WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = i.account_id) \
+               UNION ALL SELECT DISTINCT 'delivery ids of account ' || account_id FROM delivered d \
+               WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = d.account_id) \
                UNION ALL SELECT DISTINCT 'subscriptions of account ' || account_id FROM subscription s \
                WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = s.account_id) \
                UNION ALL SELECT DISTINCT 'annotations of mailbox ' || mailbox_id || ' of account ' || account_id \

@@ -13,11 +13,14 @@ use std::time::Duration;
 
 /// The first SQLite in which two connections that write and checkpoint at once cannot lose committed data.
 pub(crate) const LEAST_VERSION: i32 = 3_051_003;
-/// The version of the schema that this program writes.
-const SCHEMA_VERSION: i64 = 2;
+/// What makes each version of a schema out of the one before. Never edited: indexes of every version are about.
+type Schema = [&'static str];
 
-/// What makes each version of the schema out of the one before. Never edited: indexes of every version are about.
-const SCHEMA: [&str; SCHEMA_VERSION as usize] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+/// Of a cell's index.
+pub(crate) const CELL: &Schema =
+    &[include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+/// Of the queue's.
+pub(crate) const QUEUE: &Schema = &[include_str!("../spool/schema.sql"), include_str!("../spool/schema_2.sql")];
 /// Pages of the WAL after which it is written back: 32 MiB, so that bulk work is not interrupted all the time.
 const WRITE_BACK_PAGES: i64 = 8192;
 /// SQLite's own checkpoints are off: they hide a sync that failed, behind which nothing would be durable any more.
@@ -26,7 +29,12 @@ const SET_UP_WRITER: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;
 const SET_UP_READER: &str = "PRAGMA query_only=ON; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;";
 
 /// Opens the one writing connection; makes the schema in an empty database, where that is nothing lost.
-pub(crate) fn open_writer(path: &Path, vfs: Option<&str>, may_make: bool) -> Result<Connection, StoreError> {
+pub(crate) fn open_writer(
+    path: &Path,
+    vfs: Option<&str>,
+    schema: &Schema,
+    may_make: bool,
+) -> Result<Connection, StoreError> {
     if rusqlite::version_number() < LEAST_VERSION {
         let message = format!("SQLite {} can lose data; 3.51.3 or later is needed", rusqlite::version());
         return Err(StoreError::Directory { path: path.to_owned(), message });
@@ -34,34 +42,40 @@ pub(crate) fn open_writer(path: &Path, vfs: Option<&str>, may_make: bool) -> Res
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = open(path, flags, vfs)?;
     connection.execute_batch(SET_UP_WRITER)?;
-    let made: i64 = connection.query_row("SELECT count(*) FROM sqlite_master WHERE name = 'cell'", [], |r| r.get(0))?;
-    if made == 0 && !may_make {
+    let made = is_made(&connection)?;
+    if !made && !may_make {
         let message = "the index is lost; make it anew with `reintegra rebuild`".to_owned();
         return Err(StoreError::Directory { path: path.to_owned(), message });
     }
     let version = match made {
-        0 => "0".to_owned(),
-        _ => connection.query_row("SELECT value FROM cell WHERE name = 'schema'", [], |r| r.get(0))?,
+        false => "0".to_owned(),
+        true => connection.query_row("SELECT value FROM cell WHERE name = 'schema'", [], |r| r.get(0))?,
     };
-    let Some(missing) = version.parse().ok().and_then(|v: usize| SCHEMA.get(v..)) else {
-        let message =
-            format!("the index has format {version}, this program knows up to {SCHEMA_VERSION}: use a newer one");
+    let Some(missing) = version.parse().ok().and_then(|v: usize| schema.get(v..)) else {
+        let known = schema.len();
+        let message = format!("the index has format {version}, this program knows up to {known}: use a newer one");
         return Err(StoreError::Directory { path: path.to_owned(), message });
     };
     if !missing.is_empty() {
-        upgrade(&mut connection, missing)?;
+        upgrade(&mut connection, missing, schema.len())?;
     }
     Ok(connection)
 }
 
+/// Whether a database holds an index, rather than nothing.
+fn is_made(connection: &Connection) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) FROM sqlite_master WHERE name = 'cell'";
+    Ok(connection.query_row(sql, [], |r| r.get::<_, i64>(0))? != 0)
+}
+
 /// Makes an index of an earlier version, or an empty one, one of this version; in one transaction.
-fn upgrade(connection: &mut Connection, missing: &[&str]) -> Result<(), StoreError> {
+fn upgrade(connection: &mut Connection, missing: &[&str], version: usize) -> Result<(), StoreError> {
     full_sync(connection, true)?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     missing.iter().try_for_each(|sql| tx.execute_batch(sql))?;
     let sql = "INSERT INTO cell (name, value) VALUES ('schema', ?1) \
                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    tx.execute(sql, [SCHEMA_VERSION.to_string()])?;
+    tx.execute(sql, [version.to_string()])?;
     tx.commit()?;
     full_sync(connection, false)
 }

@@ -6,8 +6,9 @@
 
 use super::image::{Counts, Image};
 use super::touched::Touched;
-use crate::cell::{Cell, lock};
+use crate::cell::Cell;
 use crate::error::StoreError;
+use crate::group::lock;
 use crate::types::{AccountId, Mailbox, MailboxId};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

@@ -361,6 +361,7 @@ fn copy_within(
                 uidl: None,
                 traits: message.traits,
                 item: None,
+                id: None,
             });
             Ok(())
         })?;
@@ -439,6 +440,7 @@ fn delivery(account: AccountId, mailbox: MailboxId, message: NewMessage) -> Outc
         uidl: None,
         traits: Traits::default(),
         item: None,
+        id: None,
     })
 }
 

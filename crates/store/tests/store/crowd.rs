@@ -18,8 +18,8 @@ use crate::support::{
 
 /// A disk whose syncs take their time and are counted.
 #[derive(Clone, Default)]
-struct SlowDisk {
-    syncs: Arc<AtomicU64>,
+pub(crate) struct SlowDisk {
+    pub(crate) syncs: Arc<AtomicU64>,
 }
 
 struct SlowFile {

@@ -101,6 +101,7 @@ pub(crate) fn delivery(account: &Account, mailbox: MailboxId, text: &str) -> Del
         uidl: None,
         traits: Traits::default(),
         item: None,
+        id: None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::support::{assert_sound, delivery, live, make_account, name, open, opt
 fn downgrade(index: &Path) {
     let db = Connection::open(index).unwrap();
     db.execute_batch(
-        "BEGIN; DROP INDEX message_by_modseq; DROP INDEX expunged_by_modseq; DROP TABLE subscription; \
+        "BEGIN; DROP TABLE delivered; DROP INDEX message_by_modseq; DROP INDEX expunged_by_modseq; DROP TABLE subscription; \
          DROP TABLE annotation; UPDATE cell SET value = '1' WHERE name = 'schema'; COMMIT; \
          PRAGMA wal_checkpoint(TRUNCATE);",
     )
@@ -65,7 +65,7 @@ fn an_index_of_version_1_is_upgraded_when_it_is_opened() {
 fn an_index_of_a_later_version_or_of_none_is_refused() {
     let home = scratch();
     drop(Store::init(home.path(), 1, options()).unwrap());
-    for version in ["3", "99999999999999999999", "x", "-1"] {
+    for version in ["4", "99999999999999999999", "x", "-1"] {
         let db = Connection::open(home.path().join("cells/00/index.sqlite")).unwrap();
         db.execute("UPDATE cell SET value = ?1 WHERE name = 'schema'", [version]).unwrap();
         drop(db);
