@@ -1,0 +1,130 @@
+//! What a script can require.
+
+/// An extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extension {
+    Body,
+    ComparatorNumeric,
+    ComparatorUnicode,
+    Copy,
+    Date,
+    Duplicate,
+    EncodedCharacter,
+    Envelope,
+    Environment,
+    Ereject,
+    FileInto,
+    Ihave,
+    Imap4Flags,
+    Index,
+    Mailbox,
+    MailboxId,
+    Reject,
+    Relational,
+    SpecialUse,
+    Subaddress,
+    Vacation,
+    VacationSeconds,
+    Variables,
+}
+
+use Extension as E;
+
+/// Every extension and its name.
+const NAMES: [(Extension, &str); 23] = [
+    (E::Body, "body"),
+    (E::ComparatorNumeric, "comparator-i;ascii-numeric"),
+    (E::ComparatorUnicode, "comparator-i;unicode-casemap"),
+    (E::Copy, "copy"),
+    (E::Date, "date"),
+    (E::Duplicate, "duplicate"),
+    (E::EncodedCharacter, "encoded-character"),
+    (E::Envelope, "envelope"),
+    (E::Environment, "environment"),
+    (E::Ereject, "ereject"),
+    (E::FileInto, "fileinto"),
+    (E::Ihave, "ihave"),
+    (E::Imap4Flags, "imap4flags"),
+    (E::Index, "index"),
+    (E::Mailbox, "mailbox"),
+    (E::MailboxId, "mailboxid"),
+    (E::Reject, "reject"),
+    (E::Relational, "relational"),
+    (E::SpecialUse, "special-use"),
+    (E::Subaddress, "subaddress"),
+    (E::Vacation, "vacation"),
+    (E::VacationSeconds, "vacation-seconds"),
+    (E::Variables, "variables"),
+];
+
+/// The comparators that need no require (RFC 5228 §2.7.3).
+const BASE: [&str; 2] = ["comparator-i;octet", "comparator-i;ascii-casemap"];
+
+/// The names of all that a script may require, for the SIEVE capability of RFC 5804 §1.7.
+pub fn extensions() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(_, name)| *name)
+}
+
+/// A set of extensions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extensions(u32);
+
+impl Extensions {
+    pub(crate) fn has(self, extension: Extension) -> bool {
+        self.0 & 1 << extension as u32 != 0
+    }
+
+    pub(crate) fn add(&mut self, extension: Extension) {
+        self.0 |= 1 << extension as u32;
+        // RFC 6131 §2: vacation-seconds implies vacation.
+        if extension == E::VacationSeconds {
+            self.add(E::Vacation);
+        }
+    }
+
+    pub(crate) fn add_all(&mut self, other: Extensions) {
+        self.0 |= other.0;
+    }
+}
+
+impl Extension {
+    pub(crate) fn name(self) -> &'static str {
+        NAMES
+            .iter()
+            .find(|(extension, _)| *extension == self)
+            .map(|(_, name)| *name)
+            .expect("every extension is listed")
+    }
+}
+
+/// The extension of a name: `Ok(None)` for what needs none.
+pub(crate) fn named(name: &str) -> Result<Option<Extension>, Unknown> {
+    match NAMES.iter().find(|(_, known)| *known == name) {
+        Some((extension, _)) => Ok(Some(*extension)),
+        None if BASE.contains(&name) => Ok(None),
+        None => Err(Unknown),
+    }
+}
+
+/// No extension here has the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unknown;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_extension_has_its_name_and_its_place_in_a_set() {
+        for (extension, name) in NAMES {
+            assert_eq!((named(name), extension.name()), (Ok(Some(extension)), name));
+            let mut set = Extensions::default();
+            assert!(!set.has(extension));
+            set.add(extension);
+            let others = NAMES.iter().filter(|(other, _)| set.has(*other)).count();
+            assert_eq!(others, if extension == E::VacationSeconds { 2 } else { 1 });
+        }
+        assert_eq!(named("comparator-i;octet"), Ok(None));
+        assert_eq!(named("editheader"), Err(Unknown));
+    }
+}

@@ -1,0 +1,9 @@
+//! Scripts run on messages: the examples of the RFCs, hostile ones, and what Pigeonhole makes of the same.
+
+#![allow(clippy::unwrap_used)]
+
+mod account;
+mod hostile;
+mod peer;
+mod rfc;
+mod vacation;
