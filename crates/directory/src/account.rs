@@ -1,11 +1,10 @@
-//! Accounts and their forwards.
+//! Accounts.
 
 use crate::directory::Tx;
 use crate::error::{DirectoryError, found, putting, removing};
 use crate::ids::{AccountId, IntegrationId};
 use crate::query::{
-    PAGE_ROWS, address, check_targets, for_each_page, maybe_secret, maybe_u64, maybe_word, one, reads, rows, texts,
-    texts_json, word, words,
+    PAGE_ROWS, address, for_each_page, maybe_secret, maybe_u64, maybe_word, one, reads, rows, word, words,
 };
 use crate::secret::Secret;
 use crate::sql::account as sql;
@@ -115,15 +114,6 @@ impl NewAccount {
     }
 }
 
-/// Where an account's mail goes besides, or instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forward {
-    /// Addresses, in order; never empty.
-    pub targets: Vec<String>,
-    /// Whether the account keeps a copy.
-    pub keep_copy: bool,
-}
-
 reads! {
     /// Gets the account of an address.
     pub fn account(connection, address: &Address) -> Option<Account> {
@@ -165,22 +155,6 @@ reads! {
             rows(connection, sql::RESTORED_PAGE, params![integration.get(), after.0, after.1, PAGE_ROWS], read)
         };
         for_each_page((String::new(), String::new()), page, by_domain, each)
-    }
-
-    /// Gets an account's forward.
-    pub fn forward(connection, id: AccountId) -> Option<Forward> {
-        one(connection, sql::FORWARD, [id.get()], |row| Ok(Forward { targets: texts(row, 0)?, keep_copy: row.get(1)? }))
-    }
-
-    /// Gives every forward, by account.
-    pub fn for_each_forward(connection, each: impl FnMut(AccountId, Forward) -> Result<(), DirectoryError>) -> () {
-        let page = |after: &i64| {
-            rows(connection, sql::FORWARD_PAGE, params![after, PAGE_ROWS], |row| {
-                Ok((AccountId::new_unchecked(row.get(0)?), Forward { targets: texts(row, 1)?, keep_copy: row.get(2)? }))
-            })
-        };
-        let mut each = each;
-        for_each_page(0, page, |(id, _)| id.get(), |(id, forward)| each(id, forward))
     }
 }
 
@@ -268,32 +242,13 @@ impl Tx<'_> {
         found(rows, "account", id)
     }
 
-    /// Removes an account with its forward and scripts.
+    /// Removes an account with its settings and scripts.
     ///
     /// # Errors
     /// When there is none, or a domain admin signs in with it.
     pub fn remove_account(&mut self, id: AccountId) -> Result<(), DirectoryError> {
         let rows = self.execute(sql::DELETE, [id.get()]).map_err(removing("account", id))?;
         found(rows, "account", id)
-    }
-
-    /// Sets or replaces an account's forward.
-    ///
-    /// # Errors
-    /// When there is no such account, or there are no targets.
-    pub fn put_forward(&mut self, id: AccountId, forward: &Forward) -> Result<(), DirectoryError> {
-        check_targets("forward", &id.to_string(), &forward.targets)?;
-        self.execute(sql::FORWARD_PUT, params![id.get(), texts_json(&forward.targets), forward.keep_copy])
-            .map_err(putting("forward", id))?;
-        Ok(())
-    }
-
-    /// Removes an account's forward; yields whether there was one.
-    ///
-    /// # Errors
-    /// When the engine fails.
-    pub fn remove_forward(&mut self, id: AccountId) -> Result<bool, DirectoryError> {
-        Ok(self.execute(sql::FORWARD_DELETE, [id.get()])? > 0)
     }
 
     pub(crate) fn set_last_login(&mut self, id: AccountId) -> Result<(), DirectoryError> {

@@ -2,6 +2,7 @@
 
 use crate::password::PasswordError;
 use rusqlite::ffi;
+use sieve::settings::SettingsError;
 use std::fmt::Display;
 use std::path::PathBuf;
 
@@ -121,6 +122,9 @@ pub enum DirectoryError {
         #[source]
         source: rusqlite::Error,
     },
+    /// An account's forwarding or vacation cannot be.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// A password cannot be hashed.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -156,7 +160,7 @@ impl DirectoryError {
                 ErrorClass::Peer
             }
             E::Password(PasswordError::Random) => ErrorClass::Temporary,
-            E::Password(_) => ErrorClass::Peer,
+            E::Password(_) | E::Settings(_) => ErrorClass::Peer,
             E::Row { .. } | E::ChangedMigration { .. } => ErrorClass::Corruption,
             E::Sql { source } | E::Open { source, .. } => class_of(source),
             E::Create { .. }

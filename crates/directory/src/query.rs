@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 /// caller works on them.
 pub(crate) const PAGE_ROWS: u32 = 500;
 
-/// Declares reads once, as methods of [`Directory`] and of [`Tx`].
+/// Declares reads once, as methods of [`Directory`](crate::directory::Directory) and of [`Tx`].
 macro_rules! reads {
     ($(
         $(#[$doc:meta])*
@@ -197,6 +197,11 @@ pub(crate) fn check_targets(what: &'static str, key: &str, targets: &[String]) -
         return wrong("a target is empty or holds a control character");
     }
     Ok(())
+}
+
+/// A column's bytes are not what they should be.
+pub(crate) fn wrong_blob(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
 }
 
 fn conversion(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {

@@ -3,9 +3,9 @@
 use crate::directory::Tx;
 use crate::error::{DirectoryError, found, putting};
 use crate::ids::AccountId;
-use crate::query::{one, reads, rows};
+use crate::query::{maybe_u64, one, reads, rows};
 use crate::sql::script as sql;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 /// A Sieve script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,17 @@ pub struct Script {
     pub name: String,
     /// Its text, as it was given.
     pub content: Vec<u8>,
+    /// Whether it is the one that runs.
+    pub active: bool,
+}
+
+/// A Sieve script without its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptSize {
+    /// Its name.
+    pub name: String,
+    /// How long its text is.
+    pub bytes: u64,
     /// Whether it is the one that runs.
     pub active: bool,
 }
@@ -33,7 +44,15 @@ reads! {
 
     /// The scripts of an account, by name.
     pub fn scripts(connection, account: AccountId) -> Vec<Script> {
-        rows(connection, sql::LIST, [account.get()], read)
+        list(connection, account)
+    }
+
+    /// The names and sizes of the scripts of an account, by name.
+    pub fn script_sizes(connection, account: AccountId) -> Vec<ScriptSize> {
+        rows(connection, sql::SIZES, [account.get()], |row| {
+            let bytes = maybe_u64(row, 1)?.unwrap_or_default();
+            Ok(ScriptSize { name: row.get(0)?, bytes, active: row.get(2)? })
+        })
     }
 }
 
@@ -44,10 +63,7 @@ impl Tx<'_> {
     /// # Errors
     /// When there is no such account, or the name is empty or holds a control character.
     pub fn put_script(&mut self, account: AccountId, name: &str, content: &[u8]) -> Result<(), DirectoryError> {
-        if name.is_empty() || name.chars().any(char::is_control) {
-            let reason = "its name is empty or holds a control character";
-            return Err(DirectoryError::Invalid { what: "script", key: name.to_owned(), reason });
-        }
+        check_name(name)?;
         self.execute(sql::PUT, params![account.get(), name, content]).map_err(putting("script", name))?;
         Ok(())
     }
@@ -64,6 +80,16 @@ impl Tx<'_> {
         found(rows, "script", name)
     }
 
+    /// Gives a script another name; it stays as active as it was (RFC 5804 §2.11).
+    ///
+    /// # Errors
+    /// When there is no such script, there is one of the other name, or that is empty or holds a control character.
+    pub fn rename_script(&mut self, account: AccountId, name: &str, to: &str) -> Result<(), DirectoryError> {
+        check_name(to)?;
+        let rows = self.execute(sql::RENAME, params![to, account.get(), name]).map_err(putting("script", to))?;
+        found(rows, "script", name)
+    }
+
     /// Removes a script, active or not.
     ///
     /// # Errors
@@ -72,6 +98,18 @@ impl Tx<'_> {
         let rows = self.execute(sql::DELETE, params![account.get(), name])?;
         found(rows, "script", name)
     }
+}
+
+fn check_name(name: &str) -> Result<(), DirectoryError> {
+    if name.is_empty() || name.chars().any(char::is_control) {
+        let reason = "its name is empty or holds a control character";
+        return Err(DirectoryError::Invalid { what: "script", key: name.to_owned(), reason });
+    }
+    Ok(())
+}
+
+pub(crate) fn list(connection: &Connection, account: AccountId) -> Result<Vec<Script>, DirectoryError> {
+    rows(connection, sql::LIST, [account.get()], read)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Script> {

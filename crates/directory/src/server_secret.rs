@@ -24,6 +24,15 @@ impl ServerSecret {
 }
 
 impl Directory {
+    /// A key that only this server has, the same at every start; another for each purpose.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn key_for(&self, purpose: &str) -> Result<[u8; 32], DirectoryError> {
+        let key = keyed_digest(&self.server_secret()?.0, format!("key\0{purpose}").as_bytes());
+        Ok(key.try_into().expect("SHA-256 has 32 bytes"))
+    }
+
     pub(crate) fn server_secret(&self) -> Result<ServerSecret, DirectoryError> {
         let kept = read(&*self.reader()?)?;
         if let Some(secret) = kept {

@@ -1,4 +1,4 @@
-//! Accounts and their forwards.
+//! Accounts.
 
 /// The columns of an account, in the order in which rows are read.
 macro_rules! columns {
@@ -29,11 +29,4 @@ statements! {
     DOMAIN_PAGE = concat!("SELECT ", columns!(), " FROM account WHERE domain = $1 AND key > $2 ORDER BY key LIMIT $3");
     RESTORED_PAGE = concat!("SELECT ", columns!(), " FROM account WHERE restored = $1 AND (domain, key) > ($2, $3)
         ORDER BY domain, key LIMIT $4");
-
-    FORWARD_PUT = "INSERT INTO forward (account_id, targets, keep_copy) VALUES ($1, $2, $3)
-        ON CONFLICT (account_id) DO UPDATE SET targets = excluded.targets, keep_copy = excluded.keep_copy";
-    FORWARD_DELETE = "DELETE FROM forward WHERE account_id = $1";
-    FORWARD = "SELECT targets, keep_copy FROM forward WHERE account_id = $1";
-    FORWARD_PAGE = "SELECT account_id, targets, keep_copy FROM forward WHERE account_id > $1
-        ORDER BY account_id LIMIT $2";
 }

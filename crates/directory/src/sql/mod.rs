@@ -20,11 +20,14 @@ pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod conflict;
 pub(crate) mod credential;
+pub(crate) mod dkim;
 pub(crate) mod domain;
 pub(crate) mod integration;
 pub(crate) mod lineage;
 pub(crate) mod migration;
 pub(crate) mod script;
+pub(crate) mod settings;
+pub(crate) mod sieve_memory;
 pub(crate) mod sqlite;
 
 #[cfg(test)]
@@ -43,11 +46,14 @@ mod tests {
             check::ALL,
             conflict::ALL,
             credential::ALL,
+            dkim::ALL,
             domain::ALL,
             integration::ALL,
             lineage::ALL,
             migration::ALL,
             script::ALL,
+            settings::ALL,
+            sieve_memory::ALL,
         ]
         .concat()
     }

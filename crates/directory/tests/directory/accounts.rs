@@ -297,6 +297,18 @@ fn one_script_of_an_account_is_active_at_most() {
     let names: Vec<String> = directory.scripts(ana).unwrap().into_iter().map(|s| s.name).collect();
     assert_eq!(names, ["holiday", "work"]);
 
+    let sizes: Vec<_> = directory.script_sizes(ana).unwrap().into_iter().map(|s| (s.name, s.bytes, s.active)).collect();
+    assert_eq!(sizes, [("holiday".to_owned(), 5, true), ("work".to_owned(), 5, false)]);
+
+    directory.write(|tx| tx.rename_script(ana, "holiday", "août")).unwrap();
+    assert_eq!(directory.active_script(ana).unwrap().unwrap().name, "août", "another name leaves it active");
+    let taken = directory.write(|tx| tx.rename_script(ana, "août", "work"));
+    assert!(matches!(taken, Err(DirectoryError::Exists { what: "script", .. })));
+    let unknown = directory.write(|tx| tx.rename_script(ana, "holiday", "b"));
+    assert!(matches!(unknown, Err(DirectoryError::Missing { what: "script", .. })));
+    let refused = directory.write(|tx| tx.rename_script(ana, "août", ""));
+    assert!(matches!(refused, Err(DirectoryError::Invalid { what: "script", .. })));
+
     let unknown = directory.write(|tx| tx.activate_script(ana, Some("none")));
     assert!(matches!(unknown, Err(DirectoryError::Missing { what: "script", .. })));
     assert!(directory.active_script(ana).unwrap().is_some(), "a failed change leaves the old one active");

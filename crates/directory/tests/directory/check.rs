@@ -1,12 +1,17 @@
 //! The consistency check finds every kind of damage, and names it.
 
 use crate::{Fixture, address, texts};
-use directory::{Alias, AliasAddress, DirectoryError, ErrorClass, LineageAccount, LineageRole, Secret};
+use directory::{
+    Alias, AliasAddress, DirectoryError, DkimAlgorithm, ErrorClass, Forward, LineageAccount, LineageRole, NewDkimKey,
+    Secret,
+};
 
 const MANY_APP_PASSWORDS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
     INSERT INTO app_password (account_id, label, hash_salt, hash, salt, iterations, stored_key, server_key, created_at)
     SELECT account_id, label, hash_salt, hash, salt, iterations, stored_key, server_key, created_at
     FROM app_password, n";
+const MANY_MEMORIES: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
+    INSERT INTO sieve_seen SELECT 1, CAST(printf('%032d', i) AS BLOB), 0, 1 FROM n";
 const MANY_NETWORKS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 65)
     INSERT INTO account_network SELECT 1, CAST(printf('%016d', i) AS BLOB), 0 FROM n";
 
@@ -20,6 +25,11 @@ fn furnished() -> Fixture {
         .directory
         .write(|tx| {
             tx.switch_off(ana, "IDLE")?;
+            tx.put_forward(ana, &Forward { targets: texts(&["eva@example.com"]), keep_copy: true })?;
+            let (domain, selector) = ("example.org".to_owned(), "s1".to_owned());
+            let (algorithm, public_record) = (DkimAlgorithm::Ed25519Sha256, "v=DKIM1; p=".to_owned());
+            let private_key = Secret::new("{PLAIN}hierro");
+            tx.add_dkim_key(&NewDkimKey { domain, selector, algorithm, private_key, public_record }, "op")?;
             tx.put_script(ana, "one", b"keep;")?;
             tx.put_script(ana, "two", b"keep;")?;
             tx.activate_script(ana, Some("one"))?;
@@ -56,6 +66,9 @@ fn every_broken_invariant_is_found() {
         (MANY_APP_PASSWORDS, "app passwords"),
         ("UPDATE account_switch SET capability = 'idle'", "values"),
         (MANY_NETWORKS, "networks"),
+        ("UPDATE settings_script SET content = CAST('keep;' AS BLOB)", "rows"),
+        ("UPDATE dkim_key SET selector = 'S 1'", "values"),
+        (MANY_MEMORIES, "sieve memory"),
         ("DROP TRIGGER audit_no_delete; DELETE FROM audit WHERE number = 2", "audit"),
         ("DROP TRIGGER audit_no_update; UPDATE audit SET at = 0 WHERE number = 3", "audit"),
     ];

@@ -9,6 +9,7 @@ mod audit;
 mod bookkeeping;
 mod check;
 mod credentials;
+mod mail;
 mod open;
 mod password;
 mod sign_in;

@@ -1,5 +1,7 @@
 //! SQLite: opening, pragmas, migrations, and the checks that the engine itself can do.
 
+mod forward;
+
 use crate::error::DirectoryError;
 use crate::sql::migration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
@@ -22,11 +24,19 @@ struct Migration {
     number: i64,
     name: &'static str,
     sql: &'static str,
+    /// What SQL alone cannot do, after it.
+    then: fn(&Connection) -> Result<(), DirectoryError>,
 }
 
 const MIGRATIONS: &[Migration] = &[
-    Migration { number: 1, name: "directory", sql: include_str!("0001_directory.sql") },
-    Migration { number: 2, name: "sign in", sql: include_str!("0002_sign_in.sql") },
+    Migration { number: 1, name: "directory", sql: include_str!("0001_directory.sql"), then: |_| Ok(()) },
+    Migration { number: 2, name: "sign in", sql: include_str!("0002_sign_in.sql"), then: |_| Ok(()) },
+    Migration {
+        number: 3,
+        name: "moving mail",
+        sql: include_str!("0003_moving_mail.sql"),
+        then: forward::move_to_scripts,
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
@@ -75,7 +85,11 @@ pub(crate) fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction
 
 /// Runs the migrations that a database has not seen, all in one transaction.
 pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), DirectoryError> {
-    let known = MIGRATIONS.last().map_or(0, |m| m.number);
+    migrate_by(MIGRATIONS, connection, now)
+}
+
+fn migrate_by(migrations: &[Migration], connection: &mut Connection, now: i64) -> Result<(), DirectoryError> {
+    let known = migrations.last().map_or(0, |m| m.number);
     // One process after the other: the second finds the work done.
     let transaction = begin(connection)?;
     transaction.execute_batch(LEDGER)?;
@@ -87,13 +101,14 @@ pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), Direc
         return Err(DirectoryError::NewerSchema { found: *found, known });
     }
     for (position, (number, checksum)) in applied.iter().enumerate() {
-        let ours = MIGRATIONS.get(position).filter(|m| m.number == *number && checksum_of(m) == *checksum);
+        let ours = migrations.get(position).filter(|m| m.number == *number && checksum_of(m) == *checksum);
         if ours.is_none() {
             return Err(DirectoryError::ChangedMigration { number: *number });
         }
     }
-    for step in &MIGRATIONS[applied.len()..] {
+    for step in &migrations[applied.len()..] {
         transaction.execute_batch(step.sql)?;
+        (step.then)(&transaction)?;
         transaction.execute(migration::INSERT, params![step.number, step.name, checksum_of(step), now])?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -163,7 +178,11 @@ fn checksum_of(migration: &Migration) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use crate::ids::AccountId;
+    use crate::settings::Forward;
 
     #[test]
     fn the_bundled_sqlite_is_late_enough_and_an_older_one_is_refused() {
@@ -182,6 +201,43 @@ mod tests {
         assert_eq!((number("synchronous"), number("foreign_keys"), number("secure_delete")), (2, 1, 1));
         let reader = open_reader(&path, None).expect("it opens for reading");
         assert!(reader.execute("DELETE FROM domain", []).is_err(), "a reader cannot write");
+    }
+
+    #[test]
+    fn forwards_of_before_become_scripts_and_nothing_of_them_is_lost() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("directory.db");
+        create_private(&path).unwrap();
+        let mut former = Connection::open(&path).unwrap();
+        migrate_by(&MIGRATIONS[..2], &mut former, 0).unwrap();
+        let account = "INSERT INTO account (id, key, address, domain, state, created_at)
+            VALUES ($1, $2, $2, 'example.org', 'open', 0)";
+        former.execute("INSERT INTO domain VALUES ('example.org', NULL, 0, 0)", []).unwrap();
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let forwards = [
+            (3, Forward { targets: texts(&["ana@x.example"]), keep_copy: true }),
+            (5, Forward { targets: texts(&["B@X.example", "|/bin/p \"a\"", "b@x.example", "root"]), keep_copy: false }),
+            (9, Forward { targets: (0..3000).map(|n| format!("a{n}@x.example")).collect(), keep_copy: false }),
+        ];
+        for (id, forward) in &forwards {
+            former.execute(account, params![id, format!("a{id}@example.org")]).unwrap();
+            let targets = crate::query::texts_json(&forward.targets);
+            former.execute("INSERT INTO forward VALUES ($1, $2, $3)", params![id, targets, forward.keep_copy]).unwrap();
+        }
+        drop(former);
+
+        let directory = crate::Directory::open(&path, None).unwrap();
+        let mut moved = Vec::new();
+        directory
+            .for_each_forward(|id, forward| {
+                moved.push((id.get(), forward));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(moved, forwards);
+        let script = directory.settings_script(AccountId::new_unchecked(3)).unwrap().unwrap();
+        assert!(sieve::parse(&script).is_ok());
+        assert_eq!(directory.check_consistency().unwrap(), []);
     }
 
     #[test]
