@@ -2,11 +2,16 @@
 
 use std::panic;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Calls of the core at once. They wait for the disk more than they compute: deliveries that wait together share a sync
 /// (group commit), and readers of SQLite do not wait for one another.
-const CALLS: usize = 64;
+pub(crate) const CALLS: usize = 64;
+/// Those of one account: a person's programs ask for a few things at a time, and seven others have as many while one account's
+/// searches take all that it may.
+pub(crate) const CALLS_OF_ACCOUNT: usize = CALLS / 8;
+/// Those of the accounts of one cell, where there are others: a cell whose disk hangs leaves half to the rest.
+pub(crate) const CALLS_OF_CELL: usize = CALLS / 2;
 
 /// A bounded pool for calls that block.
 #[derive(Clone, Debug)]
@@ -31,20 +36,45 @@ impl Blocking {
     /// # Cancel safety
     /// Dropped before the work began, it never runs; dropped after, the work runs to its end and its value is lost.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
-        let task = tokio::task::spawn_blocking(move || {
-            // Given back when the work ends, not when its caller goes away.
-            let _permit = permit;
-            work()
-        });
-        match task.await {
-            Ok(value) => value,
-            Err(error) => match error.try_into_panic() {
-                Ok(payload) => panic::resume_unwind(payload),
-                // The runtime is going down, and this future with it.
-                Err(_) => std::future::pending().await,
-            },
-        }
+        self.run_with((), work).await
+    }
+
+    /// As [`Blocking::run`], holding something until the work ends.
+    pub(crate) async fn run_with<T: Send + 'static>(
+        &self,
+        held: impl Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let permit = acquire(&self.permits).await;
+        run_holding((permit, held), work).await
+    }
+}
+
+/// Waits for a permit of a semaphore that nobody closes.
+pub(crate) async fn acquire(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(semaphore).acquire_owned().await.expect("the semaphore is never closed")
+}
+
+/// Runs work on a thread that may block. What is `held` for it is given back when the work ends, and not when its caller
+/// goes away. A panic of the work is the caller's.
+///
+/// # Cancel safety
+/// The work runs to its end all the same, and its value is lost.
+pub(crate) async fn run_holding<T: Send + 'static>(
+    held: impl Send + 'static,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let task = tokio::task::spawn_blocking(move || {
+        let _held = held;
+        work()
+    });
+    match task.await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => panic::resume_unwind(payload),
+            // The runtime is going down, and this future with it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

@@ -2,17 +2,20 @@
 //!
 //! Each connection is a task of its own, owned by [`run`]: a panic in it ends it alone, and a shutdown waits for it.
 
+mod refused;
+
 use crate::peer::{Network, Networks, Peer, Protocol};
 use crate::shutdown::Shutdown;
 use crate::stream::Stream;
 use crate::tls::Tls;
+use refused::Refused;
 use rustix::net::sockopt;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
@@ -107,6 +110,7 @@ pub struct Caps {
     per_wide_network: usize,
     per_protocol: usize,
     counts: Mutex<Counts>,
+    refused: Mutex<Refused>,
 }
 
 #[derive(Debug, Default)]
@@ -129,7 +133,14 @@ impl Caps {
     /// thousands of narrow ones. This machine itself has as many as it likes.
     pub fn new(total: usize, per_protocol: usize, per_network: usize) -> Arc<Self> {
         let per_wide_network = per_network.max(total / 2);
-        Arc::new(Caps { total, per_network, per_wide_network, per_protocol, counts: Mutex::default() })
+        Arc::new(Caps {
+            total,
+            per_network,
+            per_wide_network,
+            per_protocol,
+            counts: Mutex::default(),
+            refused: Mutex::default(),
+        })
     }
 
     /// How many connections there are.
@@ -158,6 +169,16 @@ impl Caps {
         *counts.protocols.entry(protocol).or_insert(0) += 1;
         metrics::gauge!("reintegra_connections", "protocol" => protocol.as_str()).increment(1);
         Ok(Place { caps: Arc::clone(self), networks, protocol })
+    }
+
+    /// Tells of a connection that was one too many: now and then, with those of its network since the last time.
+    fn refuse(&self, network: Network, protocol: Protocol, limit: &'static str) {
+        let protocol = protocol.as_str();
+        metrics::counter!("reintegra_connections_refused_total", "protocol" => protocol, "limit" => limit).increment(1);
+        let told = self.refused.lock().unwrap_or_else(PoisonError::into_inner).count(network, Instant::now());
+        if let Some(connections) = told {
+            tracing::info!(protocol, %network, limit, connections, "connections are one too many");
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -243,12 +264,11 @@ fn admit<H, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let protocol = listen.protocol;
-    let place = match caps.place(Networks::of(address.ip()), protocol) {
+    let networks = Networks::of(address.ip());
+    let place = match caps.place(networks, protocol) {
         Ok(place) => place,
-        Err(which) => {
-            metrics::counter!("reintegra_connections_refused_total", "protocol" => protocol.as_str(), "limit" => which)
-                .increment(1);
-            tracing::debug!(protocol = protocol.as_str(), %address, limit = which, "one connection too many");
+        Err(limit) => {
+            caps.refuse(networks.narrow, protocol, limit);
             if listen.kind == Kind::StartTls {
                 // As far as it fits into the socket's buffer, and nobody waits for it.
                 let _ = stream.try_write(listen.full);

@@ -3,15 +3,19 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// A protocol that people sign in with.
+/// A protocol that is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// IMAP.
     Imap,
     /// POP3.
     Pop3,
+    /// SMTP between servers.
+    Smtp,
     /// Message submission.
     Submission,
+    /// LMTP.
+    Lmtp,
     /// ManageSieve.
     ManageSieve,
 }
@@ -57,7 +61,9 @@ impl Protocol {
         match self {
             Protocol::Imap => "imap",
             Protocol::Pop3 => "pop3",
+            Protocol::Smtp => "smtp",
             Protocol::Submission => "submission",
+            Protocol::Lmtp => "lmtp",
             Protocol::ManageSieve => "managesieve",
         }
     }

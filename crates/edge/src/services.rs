@@ -1,16 +1,19 @@
 //! What protocols ask: the store, the directory, who watches what, who may come in.
 
-use crate::admission::{Admission, SessionSlot, SignInError};
-use crate::blocking::Blocking;
+use crate::admission::{Admission, Means, SessionSlot, SignInError};
+use crate::blocking::{Blocking, CALLS, CALLS_OF_ACCOUNT, CALLS_OF_CELL, acquire};
 use crate::hub::Hub;
+use crate::memory::Memory;
 use crate::peer::Peer;
+use crate::reference::causes;
 use crate::sasl;
-use directory::{Directory, DirectoryError};
+use directory::{AppPasswordId, Directory, DirectoryError};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use store::{Cell, Store, StoreError};
+use tokio::sync::Semaphore;
 
 /// How long it is taken for granted that not everybody has SCRAM keys: it takes everybody's next sign-in to change.
 const NOT_EVERYBODY_FOR: Duration = Duration::from_secs(600);
@@ -31,6 +34,9 @@ pub struct Services {
     /// What the operator chose.
     pub policy: Policy,
     blocking: Blocking,
+    /// Calls of the accounts of each cell, by its place among the store's.
+    calls_of_cells: Vec<Arc<Semaphore>>,
+    uploads: Arc<Memory>,
     everybody_has_scram: Mutex<Option<(Instant, bool)>>,
 }
 
@@ -49,6 +55,8 @@ pub struct Policy {
     pub quota_default_bytes: Option<u64>,
     /// The largest message that a client may put into a mailbox.
     pub append_limit_bytes: u64,
+    /// Memory for messages on their way into mailboxes, over all sessions; three of the largest always fit.
+    pub upload_memory_bytes: u64,
     /// Sessions of one account at once, over all protocols. A mail program opens five or ten, a household has several.
     pub max_sessions_per_account: usize,
     /// How long the answer to a wrong password takes: nothing to a person, and much to somebody who guesses.
@@ -80,6 +88,19 @@ pub struct SignedIn {
     pub cell: CellHandle,
     /// Capabilities that are not offered to them, in capitals.
     pub switched_off: Vec<String>,
+    pass: Arc<Pass>,
+}
+
+/// What somebody is in by, and what their sessions share.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    /// The account as it was when they came.
+    account: directory::Account,
+    /// The app password that they came with, if it was one.
+    app: Option<AppPasswordId>,
+    means: Means,
+    calls_of_cell: Arc<Semaphore>,
+    /// The session is over when nothing of it runs any more.
     _slot: SessionSlot,
 }
 
@@ -110,10 +131,29 @@ impl Policy {
             loopback_is_secure: false,
             quota_default_bytes: None,
             append_limit_bytes: 64 * 1024 * 1024,
+            upload_memory_bytes: 512 * 1024 * 1024,
             max_sessions_per_account: 100,
             failure_delay: Duration::from_secs(2),
             scram: ScramOffer::WhenAllCan,
         }
+    }
+}
+
+impl Policy {
+    /// What one account may have on its way at once: three of the largest messages, two of them in one command.
+    fn uploads_of_account_bytes(&self) -> u64 {
+        self.append_limit_bytes.saturating_mul(3).max(self.upload_memory_bytes / 4)
+    }
+}
+
+impl SignedIn {
+    /// Their share of the memory for what comes in.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.pass.means.memory
+    }
+
+    pub(crate) fn pass(&self) -> &Arc<Pass> {
+        &self.pass
     }
 }
 
@@ -124,7 +164,7 @@ impl Services {
     }
 
     /// As [`Services::new`], with an admission of the caller's.
-    pub fn with_admission(
+    pub(crate) fn with_admission(
         store: Arc<Store>,
         directory: Arc<Directory>,
         policy: Policy,
@@ -135,6 +175,9 @@ impl Services {
         if !store.on_change(Arc::new(move |cell, account| told.notify(cell, account))) {
             tracing::error!("another hub hears of this store's changes: sessions here do not see one another's");
         }
+        let calls_of_cell = if store.cells().len() > 1 { CALLS_OF_CELL } else { CALLS };
+        let calls_of_cells = store.cells().iter().map(|_| Arc::new(Semaphore::new(calls_of_cell))).collect();
+        let uploads = Memory::new(policy.upload_memory_bytes.max(policy.uploads_of_account_bytes()));
         Arc::new(Services {
             store,
             directory,
@@ -142,6 +185,8 @@ impl Services {
             admission,
             policy,
             blocking: Blocking::default(),
+            calls_of_cells,
+            uploads,
             everybody_has_scram: Mutex::new(None),
         })
     }
@@ -152,6 +197,19 @@ impl Services {
     /// That of [`Blocking::run`].
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         self.blocking.run(work).await
+    }
+
+    /// As [`Services::run`], out of somebody's share: no account, and no cell among several, takes every call.
+    pub(crate) async fn run_for<T: Send + 'static>(
+        &self,
+        pass: Option<&Arc<Pass>>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let Some(pass) = pass else { return self.run(work).await };
+        // The narrowest first: whoever waits for their own calls holds nothing that others wait for.
+        let own = acquire(&pass.means.calls).await;
+        let of_cell = acquire(&pass.calls_of_cell).await;
+        self.blocking.run_with((own, of_cell, Arc::clone(pass)), work).await
     }
 
     /// The SASL mechanisms offered on a connection, strongest first; none where nobody may sign in. May read the
@@ -197,17 +255,50 @@ impl Services {
     /// # Errors
     /// When there are too many sessions, or the mail cannot be opened.
     pub fn open(&self, account: directory::Account) -> Result<SignedIn, SignInError> {
-        let slot = self.admission.slot(account.id, self.policy.max_sessions_per_account)?;
-        self.open_mail(account, slot).map_err(SignInError::failed)
+        self.open_with(account, None)
     }
 
-    fn open_mail(&self, account: directory::Account, slot: SessionSlot) -> Result<SignedIn, OpenError> {
+    /// As [`Services::open`], for somebody who came with an app password, if it was one.
+    pub(crate) fn open_with(
+        &self,
+        account: directory::Account,
+        app: Option<AppPasswordId>,
+    ) -> Result<SignedIn, SignInError> {
+        let means = || Means {
+            calls: Arc::new(Semaphore::new(CALLS_OF_ACCOUNT)),
+            memory: self.uploads.part(self.policy.uploads_of_account_bytes()),
+        };
+        let (slot, means) = self.admission.slot(account.id, self.policy.max_sessions_per_account, means)?;
+        self.open_mail(account, app, slot, means).map_err(SignInError::failed)
+    }
+
+    fn open_mail(
+        &self,
+        account: directory::Account,
+        app: Option<AppPasswordId>,
+        slot: SessionSlot,
+        means: Means,
+    ) -> Result<SignedIn, OpenError> {
         let number = self.store.cell_of(&account.address).number();
         let place = self.store.cells().iter().position(|c| c.number() == number).expect("a store's cell is among them");
         let cell = CellHandle { store: Arc::clone(&self.store), place };
         let mail = cell.open_served(&account.address)?;
         let switched_off = self.directory.switched_off(account.id)?;
-        Ok(SignedIn { account, mail, cell, switched_off, _slot: slot })
+        let calls_of_cell = Arc::clone(&self.calls_of_cells[place]);
+        let pass = Arc::new(Pass { account: account.clone(), app, means, calls_of_cell, _slot: slot });
+        Ok(SignedIn { account, mail, cell, switched_off, pass })
+    }
+
+    /// Whether somebody may stay who came in by a pass. Blocks.
+    pub(crate) fn may_stay(&self, pass: &Pass) -> bool {
+        let app_stands = |stays| match pass.app {
+            Some(app) if stays => Ok(self.directory.app_password(app)?.is_some_and(|a| a.account == pass.account.id)),
+            _ => Ok(stays),
+        };
+        self.directory.may_stay(&pass.account).and_then(app_stands).unwrap_or_else(|error| {
+            tracing::warn!(cause = causes(&error), "whether a session may stay cannot be looked at");
+            true
+        })
     }
 }
 

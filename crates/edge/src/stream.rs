@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// The label of `tls-exporter` (RFC 9266 §3).
@@ -34,7 +33,7 @@ impl Stream {
         let Stream::Plain(plain) = self else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS has begun before"));
         };
-        let accepted = timeout(limit, TlsAcceptor::from(tls.config()).accept(plain)).await;
+        let accepted = timeout(limit, tls.accept(plain)).await;
         let stream = accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut)).flatten();
         if let Err(error) = &stream {
             metrics::counter!("reintegra_tls_handshakes_failed_total").increment(1);

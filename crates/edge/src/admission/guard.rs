@@ -14,7 +14,8 @@
 //! * A network from which the account signed in well in the last weeks is subject to its own pair alone, with more free
 //!   tries and shorter waits; its failures are not tallied elsewhere, so that an office full of telephones with old passwords
 //!   does not shut its own door.
-//! * A wrong password that comes again (a telephone with an old one) is known to be wrong, costs no hash and is not tallied.
+//! * A wrong password that comes again (a telephone with an old one) is known to be wrong, costs no hash and is not tallied. A
+//!   wrong proof of SCRAM shows nothing of its password, unless that was the account's a while ago (`former.rs`).
 //! * Waits double with each further try. An attempt during a wait is not looked at and does not lengthen it. Tries are
 //!   forgiven one by one with time, and not by a success: a telephone that polls would forgive whoever guesses beside it.
 //! * Attempts in flight count as tries until their outcome is known, so that many at once are no way round.
@@ -23,7 +24,7 @@
 //!
 //! Nothing here holds a login or a password: tallies are kept under keyed digests, in bounded number.
 
-use super::Clock;
+use super::{Clock, FormerKey};
 use crate::peer::{Network, Networks};
 use crate::sasl::Password;
 use directory::Secret;
@@ -78,6 +79,22 @@ pub(super) struct Guard {
     clock: Clock,
 }
 
+/// What tells an attempt from others.
+#[derive(Clone, Copy)]
+pub(super) enum Guess<'a> {
+    /// A password, and the hash that the account has now: a changed password makes old failures new.
+    Password {
+        /// The password.
+        password: &'a Password,
+        /// The hash, if there is one.
+        hash: Option<&'a Secret>,
+    },
+    /// A SCRAM proof of a password that the account had once.
+    Former(&'a FormerKey),
+    /// A SCRAM proof of something else: no two look alike, even of one password.
+    Unlike,
+}
+
 /// What becomes of an attempt.
 pub(super) enum Ruling {
     /// It is looked at; the ticket is told the outcome.
@@ -128,22 +145,22 @@ impl Guard {
         Arc::new(Guard { key, tallies: Mutex::default(), clock })
     }
 
-    /// Rules over an attempt. `proof` is the password, where there is one; `hash` what the account has now, so that a
-    /// changed password makes old failures new. What `cannot_be_guessed` always goes.
+    /// Rules over an attempt. What `cannot_be_guessed` always goes.
     pub(super) fn begin(
         self: &Arc<Self>,
         login: &str,
         networks: Networks,
         known: bool,
-        hash: Option<&Secret>,
-        proof: Option<&Password>,
+        guess: Guess<'_>,
         cannot_be_guessed: bool,
     ) -> Ruling {
         let account = self.digest(&[&key_of(login)]);
-        let fingerprint = match proof {
-            Some(password) => self.digest(&[hash.map_or("", Secret::expose).as_bytes(), password.expose()]),
-            // Two wrong proofs of SCRAM never look alike, even of one password.
-            None => random(),
+        let fingerprint = match guess {
+            Guess::Password { password, hash } => {
+                self.digest(&[hash.map_or("", Secret::expose).as_bytes(), password.expose()])
+            }
+            Guess::Former(key) => self.digest(&[key.expose()]),
+            Guess::Unlike => random(),
         };
         let guard = Arc::clone(self);
         let mut ticket = Ticket { guard, account, networks, known, fingerprint, pending: false };

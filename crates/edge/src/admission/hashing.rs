@@ -1,6 +1,6 @@
 //! Whose turn it is to have a password hashed.
 
-use std::panic;
+use crate::blocking::{acquire, run_holding};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -90,10 +90,6 @@ impl Hashing {
     }
 }
 
-async fn acquire(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
-    Arc::clone(semaphore).acquire_owned().await.expect("the semaphores are never closed")
-}
-
 impl Waiting {
     fn new() -> Self {
         let gauge = metrics::gauge!("reintegra_sign_ins_waiting");
@@ -113,20 +109,7 @@ impl Turn {
     pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         #[cfg(test)]
         self.used.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let permit = Arc::clone(&self.permit);
-        let task = tokio::task::spawn_blocking(move || {
-            // Not given back when its caller goes away.
-            let _permit = permit;
-            work()
-        });
-        match task.await {
-            Ok(value) => value,
-            Err(error) => match error.try_into_panic() {
-                Ok(payload) => panic::resume_unwind(payload),
-                // The runtime is going down, and this future with it.
-                Err(_) => std::future::pending().await,
-            },
-        }
+        run_holding(Arc::clone(&self.permit), work).await
     }
 }
 

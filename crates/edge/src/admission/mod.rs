@@ -11,18 +11,23 @@
 //! which nobody else waits. A password that was right is remembered for a while as a keyed digest, so that clients that poll
 //! pay once, and one that comes on several connections at once is hashed once.
 
+mod former;
 mod guard;
 mod hashing;
 mod sessions;
 mod verified;
 
-pub(crate) use sessions::SessionSlot;
+pub(crate) use former::{Former, FormerKey};
+pub(crate) use sessions::{Means, SessionSlot};
 
 use crate::peer::Peer;
-use crate::sasl::{Attempt, Claim};
+use crate::reference::{Reference, causes};
+use crate::sasl::{Attempt, Claim, Proof};
 use crate::services::{OpenError, ScramOffer, Services, SignedIn};
-use directory::{Account, AccountId, Arrival, Directory, DirectoryError, Proven, Refusal, Secret, SignIn};
-use guard::{Guard, Ruling, Ticket};
+use directory::{
+    Account, AccountId, AppPasswordId, Arrival, Directory, DirectoryError, Proven, Refusal, Secret, SignIn,
+};
+use guard::{Guard, Guess, Ruling, Ticket};
 use hashing::{Hashing, Turn};
 use message::Address;
 use sessions::Sessions;
@@ -41,6 +46,7 @@ pub struct Admission {
     hashing: Hashing,
     verified: Verified,
     sessions: Arc<Sessions>,
+    former: Arc<Former>,
 }
 
 /// Why somebody is not let in. The text may be sent to them.
@@ -81,11 +87,8 @@ impl SignInError {
 
     /// Logs what failed here under a reference.
     pub(crate) fn failed(error: OpenError) -> Self {
-        let mut bytes = [0; 4];
-        // Without random numbers two references may be one.
-        let _ = getrandom::fill(&mut bytes);
-        let reference = format!("{:08x}", u32::from_be_bytes(bytes));
-        tracing::error!(reference, error = &error as &dyn Error, "a sign-in failed");
+        let reference = Reference::unique().to_string();
+        tracing::error!(reference, cause = causes(&error), "a sign-in failed");
         SignInError::Failed { reference }
     }
 
@@ -125,7 +128,13 @@ impl Admission {
             hashing: Hashing::new(),
             verified: Verified::new(clock),
             sessions: Arc::default(),
+            former: Arc::default(),
         })
+    }
+
+    /// The SCRAM keys that accounts had.
+    pub(crate) fn former(&self) -> Arc<Former> {
+        Arc::clone(&self.former)
     }
 
     /// Decides about an attempt and opens the account's mail. A wrong one is answered after a delay.
@@ -167,14 +176,15 @@ impl Admission {
         };
         let known = applicant.known;
         let shown = applicant.account.as_ref().map(|a| a.address.clone());
-        let is_checked = is_app(&applicant, &attempt) || applicant.has_usable_hash();
+        let app = app_of(&applicant, &attempt);
+        let is_checked = app.is_some() || applicant.has_usable_hash();
         // Kept until the outcome is noted: those who wait for it may then need no hash of their own.
         let mut turn = None;
         let verdict = match (&applicant.app, &attempt.claim) {
-            (Some(proven), _) | (None, Claim::Scram(Some(proven))) => {
+            (Some(proven), _) | (None, Claim::Scram(Proof::Right(proven))) => {
                 self.welcome(services, peer, proven.clone()).await?
             }
-            (None, Claim::Scram(None)) => Err(Refusal::WrongPassword),
+            (None, Claim::Scram(Proof::Former(_) | Proof::Wrong)) => Err(Refusal::WrongPassword),
             (None, Claim::Password(password)) => match self.verified.recall(applicant.account.as_ref(), password) {
                 Some(proven) => self.welcome(services, peer, proven).await?,
                 None => {
@@ -195,7 +205,7 @@ impl Admission {
                 drop(turn);
                 let (login, network) = (account.address.clone(), peer.networks().narrow);
                 let services = Arc::clone(services);
-                let opened = Arc::clone(&services).run(move || services.open(account)).await?;
+                let opened = Arc::clone(&services).run(move || services.open_with(account, app)).await?;
                 tracing::info!(protocol = peer.protocol.as_str(), %login, %network, "signed in");
                 Ok(opened)
             }
@@ -217,12 +227,13 @@ impl Admission {
 
     /// Asks whether an attempt may be looked at now.
     fn ask_guard(&self, peer: &Peer, applicant: &Applicant, attempt: &Attempt) -> Result<Ticket, SignInError> {
-        let proof = match &attempt.claim {
-            Claim::Password(password) => Some(password),
-            Claim::Scram(_) => None,
+        let guess = match &attempt.claim {
+            Claim::Password(password) => Guess::Password { password, hash: applicant.hash() },
+            Claim::Scram(Proof::Former(key)) => Guess::Former(key),
+            Claim::Scram(_) => Guess::Unlike,
         };
-        let (known, hash) = (applicant.known, applicant.hash());
-        match self.guard.begin(&attempt.login, peer.networks(), known, hash, proof, is_app(applicant, attempt)) {
+        let cannot_be_guessed = app_of(applicant, attempt).is_some();
+        match self.guard.begin(&attempt.login, peer.networks(), applicant.known, guess, cannot_be_guessed) {
             Ruling::Go(ticket) => Ok(ticket),
             Ruling::KnownWrong => Err(SignInError::Wrong),
             Ruling::Later => Err(SignInError::TryLater),
@@ -288,9 +299,14 @@ impl Admission {
         finish(signed_in)
     }
 
-    /// Takes one of the sessions that an account may have.
-    pub(crate) fn slot(&self, account: AccountId, most: usize) -> Result<SessionSlot, SignInError> {
-        self.sessions.slot(account, most).ok_or(SignInError::TooManySessions)
+    /// Takes one of the sessions that an account may have; the first brings the means of all.
+    pub(crate) fn slot(
+        &self,
+        account: AccountId,
+        most: usize,
+        means: impl FnOnce() -> Means,
+    ) -> Result<(SessionSlot, Means), SignInError> {
+        self.sessions.slot(account, most, means).ok_or(SignInError::TooManySessions)
     }
 }
 
@@ -316,9 +332,13 @@ impl Applicant {
     }
 }
 
-/// Whether an attempt comes with an app password that is right.
-fn is_app(applicant: &Applicant, attempt: &Attempt) -> bool {
-    applicant.app.is_some() || matches!(&attempt.claim, Claim::Scram(Some(proven)) if proven.app_password().is_some())
+/// The app password that an attempt comes with, if it is right.
+fn app_of(applicant: &Applicant, attempt: &Attempt) -> Option<AppPasswordId> {
+    let by_scram = match &attempt.claim {
+        Claim::Scram(Proof::Right(proven)) => Some(proven),
+        _ => None,
+    };
+    applicant.app.as_ref().or(by_scram).and_then(Proven::app_password)
 }
 
 /// When a failure is answered: after whole delays. How long its check took depends on the account, above all where hashes

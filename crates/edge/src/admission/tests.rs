@@ -305,6 +305,27 @@ async fn guessing_by_scram_waits_too() {
 }
 
 #[tokio::test]
+async fn a_telephone_with_an_old_password_does_not_shut_its_own_home_by_scram_either() {
+    let platform = Platform::new();
+    let id = platform.add(ANA, PASSWORD);
+    let (telephone, secret) = platform.services.directory.add_app_password(id, "Teléfono", ANA).unwrap();
+    assert!(platform.scram(Client::new(ANA, PASSWORD), HOME).await.is_ok());
+    platform.services.directory.change_password(id, b"another").unwrap();
+    platform.services.directory.remove_app_password(telephone, ANA).unwrap();
+    for _ in 0..40 {
+        for old in [PASSWORD, secret.expose()] {
+            assert_eq!(platform.scram(Client::new(ANA, old), HOME).await.unwrap_err(), SignInError::Wrong);
+        }
+        assert!(platform.scram(Client::new(ANA, "another"), HOME).await.is_ok(), "the owner's other programs");
+        platform.pass_s(5);
+    }
+    // It tells whoever guesses nothing: guesses beside it count.
+    platform.guess_until_barred(ANA, HOME).await;
+    assert_eq!(platform.scram(Client::new(ANA, "another"), HOME).await.unwrap_err(), SignInError::TryLater);
+    platform.check();
+}
+
+#[tokio::test]
 async fn a_proof_that_is_overtaken_by_a_new_password_is_worth_nothing() {
     let platform = Platform::new();
     let id = platform.add(ANA, PASSWORD);

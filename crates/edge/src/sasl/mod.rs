@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Exchange::start(services, mechanism, peer, initial)  -> Step
-//! Challenge(bytes)   send them, then Exchange::answer(the client's answer) -> Step
+//! Challenge(bytes)   send them, then Exchange::answer_line(the client's answer) -> Step
 //! Verify(attempt)    Admission::sign_in(…).await; if that lets them in, Exchange::accepted() -> Step, else say no
 //! Refused(why)       say no
 //! Done               they are in
@@ -16,6 +16,7 @@
 mod plain;
 mod scram;
 
+use crate::admission::FormerKey;
 use crate::peer::Peer;
 use crate::services::Services;
 use base64::Engine;
@@ -24,7 +25,7 @@ use directory::Proven;
 use message::Address;
 #[cfg(test)]
 pub(crate) use scram::tests as scram_client;
-use scram::{KeySource, Scram};
+use scram::{KeySource, KnownKeys, Scram};
 use std::fmt;
 use std::sync::Arc;
 
@@ -104,8 +105,19 @@ pub struct Attempt {
 pub(crate) enum Claim {
     /// A password.
     Password(Password),
-    /// A SCRAM proof, and what it proved, if anything.
-    Scram(Option<Proven>),
+    /// A SCRAM proof.
+    Scram(Proof),
+}
+
+/// What a SCRAM proof is of.
+#[derive(Debug)]
+pub(crate) enum Proof {
+    /// Of a credential that stands.
+    Right(Proven),
+    /// Of one that stood once.
+    Former(FormerKey),
+    /// Of nothing that is known.
+    Wrong,
 }
 
 /// A password that somebody sent.
@@ -144,7 +156,8 @@ impl Exchange {
                     return refused(Refused::Mechanism);
                 }
                 let Some(nonce) = scram::nonce() else { return refused(Refused::Unavailable) };
-                let keys: KeySource = Arc::clone(&services.directory) as KeySource;
+                let (directory, former) = (Arc::clone(&services.directory), services.admission.former());
+                let keys: KeySource = Arc::new(KnownKeys { directory, former });
                 let offered_plus = offered.contains(&SCRAM_PLUS);
                 State::Scram(Box::new(Scram::new(keys, plus, offered_plus, binding, nonce)))
             }
@@ -186,6 +199,17 @@ impl Exchange {
                 step
             }
             Err(why) => Step::Refused(why),
+        }
+    }
+
+    /// Goes on with the client's answer as a line of the protocol: in Base64, or `*` to give up.
+    pub fn answer_line(&mut self, line: &[u8]) -> Step {
+        match decode(line) {
+            Ok(answer) => self.answer(&answer),
+            Err(why) => {
+                self.state = State::Over;
+                Step::Refused(why)
+            }
         }
     }
 

@@ -8,11 +8,12 @@
 //! ```
 //! A login that is nobody's goes through the same messages and the same work, and fails at the end.
 
-use super::{Attempt, Claim, Refused, Step, check_authorization};
+use super::{Attempt, Claim, Proof, Refused, Step, check_authorization};
+use crate::admission::{Former, FormerKey};
 use crate::peer::ChannelBinding;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use directory::{Directory, DirectoryError, Proven, ScramChallenge};
+use directory::{Directory, DirectoryError, Proven, ScramCandidate, ScramChallenge};
 use ring::{digest, hmac};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -28,11 +29,26 @@ pub(super) type KeySource = Arc<dyn Keys>;
 /// Knows what to say to a login.
 pub(super) trait Keys: Send + Sync {
     fn challenge(&self, login: &str) -> Result<ScramChallenge, DirectoryError>;
+
+    /// Keys that the login had and has no more, as far as they are known.
+    fn former(&self, _login: &str, _now: &[ScramCandidate]) -> Vec<FormerKey> {
+        Vec::new()
+    }
 }
 
-impl Keys for Directory {
+/// Those of the directory, and those that were there before.
+pub(super) struct KnownKeys {
+    pub(super) directory: Arc<Directory>,
+    pub(super) former: Arc<Former>,
+}
+
+impl Keys for KnownKeys {
     fn challenge(&self, login: &str) -> Result<ScramChallenge, DirectoryError> {
-        self.scram_challenge(login)
+        self.directory.scram_challenge(login)
+    }
+
+    fn former(&self, login: &str, now: &[ScramCandidate]) -> Vec<FormerKey> {
+        self.former.note(login, now)
     }
 }
 
@@ -67,6 +83,7 @@ struct Asked {
     server_first: String,
     nonce: String,
     challenge: ScramChallenge,
+    former: Vec<FormerKey>,
 }
 
 /// Makes the server's part of a nonce; `None` when the system has no random numbers.
@@ -113,6 +130,7 @@ impl Scram {
             tracing::error!(error = &error as &dyn std::error::Error, "the keys of a login could not be read");
             Refused::Unavailable
         })?;
+        let former = self.keys.former(&first.login, &challenge.candidates);
         let nonce = format!("{}{}", first.nonce, self.nonce);
         let server_first = format!("r={nonce},s={},i={}", STANDARD.encode(&challenge.salt), challenge.iterations);
         let step = Step::Challenge(server_first.clone().into_bytes());
@@ -123,6 +141,7 @@ impl Scram {
             server_first,
             nonce,
             challenge,
+            former,
         }));
         Ok(step)
     }
@@ -155,9 +174,15 @@ impl Scram {
             return Err(Refused::Malformed);
         }
         let spoken = format!("{},{},{}", asked.client_first_bare, asked.server_first, last.without_proof);
-        let (proven, signature) = judge(&asked.challenge, &last.proof, spoken.as_bytes()).unzip();
+        let (proof, signature) = match judge(&asked.challenge, &last.proof, spoken.as_bytes()) {
+            Some((proven, signature)) => (Proof::Right(proven), Some(signature)),
+            None => {
+                let is_it = |key: &&FormerKey| is_right(key.expose(), &last.proof, spoken.as_bytes());
+                (asked.former.iter().find(is_it).map_or(Proof::Wrong, |key| Proof::Former(*key)), None)
+            }
+        };
         self.stage = Stage::Verifying(signature);
-        Ok(Step::Verify(Attempt { login: asked.login.clone(), claim: Claim::Scram(proven) }))
+        Ok(Step::Verify(Attempt { login: asked.login.clone(), claim: Claim::Scram(proof) }))
     }
 }
 

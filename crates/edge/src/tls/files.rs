@@ -1,6 +1,7 @@
 //! Reading certificates and keys from PEM files.
 
-use super::{CertificateFiles, TlsError};
+use super::inspect::Inspected;
+use super::{CertificateFiles, TlsError, der};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,29 +18,34 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// A certificate that can be used.
 pub(super) struct Loaded {
     pub(super) certified: Arc<CertifiedKey>,
-    /// The DNS names it is for, in lower case; `*.` stands for one label.
-    pub(super) names: Vec<String>,
+    pub(super) inspected: Inspected,
 }
 
 impl Loaded {
     pub(super) fn read(files: &CertificateFiles) -> Result<Self, TlsError> {
         let CertificateFiles { chain, key } = files;
-        let pem = read_bounded(chain)?;
-        let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+        let chain_pem = read_bounded(chain)?;
+        let key_pem = read_bounded(key)?;
+        warn_of_open_key(key);
+        Loaded::parse(files, &chain_pem, &key_pem)
+    }
+
+    /// Makes of what was in files, which errors name.
+    pub(super) fn parse(files: &CertificateFiles, chain_pem: &[u8], key_pem: &[u8]) -> Result<Self, TlsError> {
+        let CertificateFiles { chain, key } = files;
+        let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain_pem)
             .collect::<Result<_, _>>()
             .map_err(|_| TlsError::Damaged { path: chain.clone() })?;
         let first = certificates.first().ok_or_else(|| TlsError::NoCertificate { path: chain.clone() })?;
-        let names = names_of(first).ok_or_else(|| TlsError::Damaged { path: chain.clone() })?;
-        let pem = read_bounded(key)?;
-        warn_of_open_key(key);
-        let private = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| TlsError::NoKey { path: key.clone() })?;
+        let inspected = inspected(first).ok_or_else(|| TlsError::Damaged { path: chain.clone() })?;
+        let private = PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| TlsError::NoKey { path: key.clone() })?;
         let certified = CertifiedKey::from_der(certificates, private, &default_provider());
         let certified = certified.map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { chain: chain.clone(), key: key.clone() },
             rustls::Error::InvalidCertificate(_) => TlsError::Damaged { path: chain.clone() },
             _ => TlsError::NoKey { path: key.clone() },
         })?;
-        Ok(Loaded { certified: Arc::new(certified), names })
+        Ok(Loaded { certified: Arc::new(certified), inspected })
     }
 }
 
@@ -67,9 +73,16 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, TlsError> {
     if bytes.len() as u64 > MAX_FILE_BYTES { Err(TlsError::TooLarge { path: path.to_owned() }) } else { Ok(bytes) }
 }
 
-fn names_of(certificate: &CertificateDer<'_>) -> Option<Vec<String>> {
+fn inspected(certificate: &CertificateDer<'_>) -> Option<Inspected> {
     let parsed = webpki::EndEntityCert::try_from(certificate).ok()?;
-    Some(parsed.valid_dns_names().map(str::to_ascii_lowercase).collect())
+    let fields = der::read(certificate)?;
+    Some(Inspected {
+        names: parsed.valid_dns_names().map(str::to_ascii_lowercase).collect(),
+        not_before_s: fields.not_before_s,
+        not_after_s: fields.not_after_s,
+        serial: fields.serial.to_vec(),
+        authority_key_identifier: fields.authority_key_identifier.map(<[u8]>::to_vec),
+    })
 }
 
 /// A key that everybody on the machine can read is everybody's.

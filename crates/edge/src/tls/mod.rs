@@ -1,21 +1,37 @@
 //! TLS: the one place where a server's configuration is made (rustls, ring; TLS 1.2 and 1.3).
 //!
 //! Certificates come from PEM files, chosen by the name that the client asks for, the first being the default. Changed files
-//! are taken up by [`Tls::reload`]; what cannot be used leaves the former certificate in force.
+//! are taken up by [`Tls::reload`]; what cannot be used leaves the former certificate in force. Others can be
+//! [put](Tls::put) beside them at any time; a self-signed one comes after all of them.
 
+mod challenge;
+pub mod client;
+mod der;
 mod files;
+mod inspect;
+mod keep;
 mod resolver;
 mod self_signed;
 
+pub use challenge::Challenge;
+pub use inspect::{Inspected, inspect, inspect_pem};
+pub use keep::write_durably;
+
 use crate::shutdown::Shutdown;
+use challenge::Challenges;
 use files::{Loaded, Stamps};
 use resolver::Resolver;
 use rustls::crypto::ring::{Ticketer, default_provider};
+use rustls::server::Acceptor;
 use rustls::{ServerConfig, version};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// Where a certificate is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +110,7 @@ pub enum TlsError {
 pub struct Tls {
     config: Arc<ServerConfig>,
     resolver: Arc<Resolver>,
+    challenges: Challenges,
     sources: Mutex<Vec<Source>>,
 }
 
@@ -103,6 +120,8 @@ struct Source {
     /// What the files were when they were last looked at, usable or not.
     seen: Stamps,
     loaded: Loaded,
+    /// Whether it is for those alone who find no other: it goes last.
+    is_last: bool,
 }
 
 impl Tls {
@@ -111,13 +130,11 @@ impl Tls {
     /// # Errors
     /// When there is none, or one cannot be used.
     pub fn load(files: Vec<CertificateFiles>) -> Result<Arc<Self>, TlsError> {
-        let read = |files: CertificateFiles| {
-            // Before reading: what changes while it is read is looked at again.
-            let seen = Stamps::of(&files);
-            let loaded = Loaded::read(&files)?;
-            Ok(Source { files, seen, loaded })
-        };
-        let sources = files.into_iter().map(read).collect::<Result<Vec<Source>, TlsError>>()?;
+        let sources = files.into_iter().map(|files| Source::read(files, false)).collect::<Result<_, _>>()?;
+        Self::new(sources)
+    }
+
+    fn new(sources: Vec<Source>) -> Result<Arc<Self>, TlsError> {
         let resolver = Arc::new(Resolver::new(sources.iter().map(|s| &s.loaded)).ok_or(TlsError::None)?);
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(&[&version::TLS13, &version::TLS12])
@@ -126,7 +143,9 @@ impl Tls {
             .with_cert_resolver(Arc::clone(&resolver) as _);
         // Tickets instead of a cache: thousands of sessions are resumed without memory for each.
         config.ticketer = Ticketer::new().map_err(TlsError::Setup)?;
-        Ok(Arc::new(Tls { config: Arc::new(config), resolver, sources: Mutex::new(sources) }))
+        sources.iter().for_each(Source::tell);
+        let challenges = Challenges::new()?;
+        Ok(Arc::new(Tls { config: Arc::new(config), resolver, challenges, sources: Mutex::new(sources) }))
     }
 
     /// Loads the self-signed certificate kept in a directory, making it there, for these names and addresses, where there
@@ -135,7 +154,53 @@ impl Tls {
     /// # Errors
     /// When it cannot be made, kept or used.
     pub fn self_signed(directory: &Path, names: &[String]) -> Result<Arc<Self>, TlsError> {
-        Self::load(vec![self_signed::ensure(directory, names)?])
+        Self::new(vec![Source::read(self_signed::ensure(directory, names)?, true)?])
+    }
+
+    /// Loads a certificate beside the others, or again where its files are among them. It comes after those that were there
+    /// before, except for a self-signed one.
+    ///
+    /// # Errors
+    /// When it cannot be used; then all stays as it is.
+    pub fn put(&self, files: CertificateFiles) -> Result<(), TlsError> {
+        let new = Source::read(files, false)?;
+        let mut sources = self.lock();
+        new.tell();
+        match sources.iter().position(|source| source.files == new.files) {
+            Some(at) => {
+                sources[at].forget_unless(&new.loaded);
+                sources[at] = new;
+            }
+            None => {
+                let at = sources.iter().position(|source| source.is_last).unwrap_or(sources.len());
+                sources.insert(at, new);
+            }
+        }
+        self.resolver.replace(sources.iter().map(|s| &s.loaded));
+        Ok(())
+    }
+
+    /// Answers TLS-ALPN-01 for a name (RFC 8737) with the SHA-256 of a key authorization, wherever connections are
+    /// [accepted](Self::accept), until what it yields is dropped.
+    ///
+    /// # Errors
+    /// When the certificate for it cannot be made.
+    pub fn challenge(&self, name: &str, digest: &[u8; 32]) -> Result<Challenge, TlsError> {
+        self.challenges.answer(name, digest)
+    }
+
+    /// Shakes hands. An ACME server that comes to see a [challenge](Self::challenge) gets its answer, and nothing more: then
+    /// that is the error, of the kind `ConnectionAborted`.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let Some(config) = self.challenges.config_for(&start.client_hello()) else {
+            return start.into_stream(self.config()).await;
+        };
+        start.into_stream(config).await?.shutdown().await?;
+        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "an ACME server came to see a challenge"))
     }
 
     /// The configuration, for handshakes; what is reloaded is in it.
@@ -161,7 +226,9 @@ impl Tls {
             source.seen = now;
             match Loaded::read(&source.files) {
                 Ok(loaded) => {
+                    source.forget_unless(&loaded);
                     source.loaded = loaded;
+                    source.tell();
                     taken += 1;
                 }
                 Err(error) => errors.push(error),
@@ -190,6 +257,35 @@ impl Tls {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Source>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source {
+    fn read(files: CertificateFiles, is_last: bool) -> Result<Self, TlsError> {
+        // Before reading: what changes while it is read is looked at again.
+        let seen = Stamps::of(&files);
+        let loaded = Loaded::read(&files)?;
+        Ok(Source { files, seen, loaded, is_last })
+    }
+
+    /// Tells the metrics when it expires.
+    fn tell(&self) {
+        // Seconds since 1970 stay exact in a float.
+        self.gauge().set(self.loaded.inspected.not_after_s as f64);
+    }
+
+    /// Takes it out of the metrics if another certificate does not go by the same name there: an old time of expiry would
+    /// alarm somebody. A series cannot be removed, but it can say that it says nothing.
+    fn forget_unless(&self, other: &Loaded) {
+        if other.inspected.names.first() != self.loaded.inspected.names.first() {
+            self.gauge().set(f64::NAN);
+        }
+    }
+
+    fn gauge(&self) -> metrics::Gauge {
+        let name = self.loaded.inspected.names.first().cloned().unwrap_or_default();
+        let file = self.files.chain.display().to_string();
+        metrics::gauge!("reintegra_certificate_expires_seconds", "name" => name, "file" => file)
     }
 }
 

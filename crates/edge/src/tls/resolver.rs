@@ -40,7 +40,7 @@ impl Table {
         let (mut default, mut by_name) = (None, HashMap::<String, Vec<Arc<CertifiedKey>>>::new());
         for one in loaded {
             default.get_or_insert_with(|| Arc::clone(&one.certified));
-            for name in &one.names {
+            for name in &one.inspected.names {
                 by_name.entry(name.clone()).or_default().push(Arc::clone(&one.certified));
             }
         }

@@ -1,10 +1,9 @@
 //! A certificate for a first try, kept so that whoever accepted it once is not asked again.
 
-use super::{CertificateFiles, TlsError};
+use super::{CertificateFiles, TlsError, write_durably};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 /// Files of the certificate and its key.
@@ -39,18 +38,5 @@ fn make(directory: &Path, files: &CertificateFiles, names: &[String]) -> Result<
 
 /// Writes a file of a mode whole, or leaves it as it was.
 fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), TlsError> {
-    let temporary = path.with_extension("new");
-    let write = || {
-        // One left from before might have another mode.
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-    };
-    write().map_err(|source| TlsError::Write { path: path.to_owned(), source })
+    write_durably(path, bytes, mode).map_err(|source| TlsError::Write { path: path.to_owned(), source })
 }

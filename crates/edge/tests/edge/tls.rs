@@ -1,16 +1,20 @@
 //! Which certificate is shown, and what happens to broken files.
 
 use crate::client::{certificate, connect, shown, write_certificate};
-use edge::tls::{CertificateFiles, Tls, TlsError};
+use edge::tls::{CertificateFiles, Tls, TlsError, inspect};
 use edge::{ChannelBinding, Stream};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
 
 /// A server that shakes hands and says what the channel bindings are.
 async fn serve(tls: &Arc<Tls>) -> (SocketAddr, mpsc::UnboundedReceiver<Option<ChannelBinding>>) {
@@ -183,4 +187,124 @@ async fn a_certificate_of_our_own_is_made_once_and_its_key_is_private() {
     fs::remove_file(&files.chain).unwrap();
     Tls::self_signed(&directory, &names).unwrap();
     assert_eq!(mode(&files.key), 0o600);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_put_beside_others_goes_before_our_own_and_after_the_rest() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("tls");
+    let tls = Tls::self_signed(&directory, &["mail.example.org".to_owned()]).unwrap();
+    let (address, _told) = serve(&tls).await;
+    let shows = async |name: &str| shown(&connect(address, name, &[&TLS13]).await.unwrap());
+    let first = write_certificate(place.path(), "first", &["mail.example.org"]);
+    let second = write_certificate(place.path(), "second", &["mail.example.com"]);
+    tls.put(first.clone()).unwrap();
+    tls.put(second.clone()).unwrap();
+    assert_eq!(shows("mail.example.org").await, certificate(&first));
+    assert_eq!(shows("mail.example.com").await, certificate(&second));
+    assert_eq!(shows("unknown.example.net").await, certificate(&first));
+
+    // Put again, it takes its own place.
+    let former = certificate(&first);
+    write_certificate(place.path(), "first", &["mail.example.org"]);
+    tls.put(first.clone()).unwrap();
+    assert_ne!(certificate(&first), former);
+    assert_eq!(shows("unknown.example.net").await, certificate(&first));
+    assert_eq!(tls.files().len(), 3);
+    assert!(matches!(tls.reload(), (0, errors) if errors.is_empty()), "it is known already");
+
+    fs::write(&first.chain, "no PEM").unwrap();
+    assert!(matches!(tls.put(first), Err(TlsError::NoCertificate { .. })));
+    assert_ne!(shows("mail.example.org").await, certificate(tls.files().last().unwrap()), "the former stays in force");
+}
+
+#[test]
+fn a_certificate_says_what_it_is_for_and_until_when() {
+    let place = tempfile::tempdir().unwrap();
+    let inspected = inspect(&write_certificate(place.path(), "one", &["mail.example.org", "*.example.com"])).unwrap();
+    assert_eq!(inspected.names, ["mail.example.org", "*.example.com"]);
+    assert!(inspected.covers("imap.example.com") && !inspected.covers("imap.example.org"));
+    assert!(inspected.not_before_s < inspected.not_after_s && inspected.is_valid_at(1_767_225_600));
+    let missing = CertificateFiles { chain: place.path().join("none"), key: place.path().join("none") };
+    assert!(matches!(inspect(&missing), Err(TlsError::Read { .. })));
+}
+
+/// Looks at certificates and verifies nothing: the library's own verification refuses a challenge's extension.
+#[derive(Debug)]
+struct Looks;
+
+impl ServerCertVerifier for Looks {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}
+
+/// RFC 8737 §3: a certificate for the name with the digest, over a protocol that nothing else is spoken in.
+#[tokio::test]
+async fn a_challenge_is_answered_while_it_is_wanted_and_disturbs_nobody() {
+    let place = tempfile::tempdir().unwrap();
+    let files = write_certificate(place.path(), "one", &["mail.example.org"]);
+    let tls = Tls::load(vec![files.clone()]).unwrap();
+    let (address, mut told) = serve(&tls).await;
+    let ask = async |protocols: &[&str], name: &str| {
+        let mut config = (*testkit::tls::client(&[&TLS13])).clone();
+        config.dangerous().set_certificate_verifier(Arc::new(Looks));
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await.unwrap()).await
+    };
+    assert!(ask(&["acme-tls/1"], "mail.example.org").await.is_err(), "nothing is wanted");
+    let digest = [7; 32];
+    let challenge = tls.challenge("Mail.Example.org", &digest).unwrap();
+    let stream = ask(&["acme-tls/1"], "mail.example.org").await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"acme-tls/1"[..]));
+    let answer = shown(&stream);
+    // The extension's identifier, that it is critical, and an octet string in an octet string.
+    let mut extension = b"\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x1f\x01\x01\xff\x04\x22\x04\x20".to_vec();
+    extension.extend_from_slice(&digest);
+    assert!(answer.windows(extension.len()).any(|window| window == extension));
+    assert!(answer.windows(16).any(|window| window == b"mail.example.org"));
+    assert!(ask(&["acme-tls/1"], "imap.example.org").await.is_err());
+    assert!(told.try_recv().is_err(), "no session begins");
+
+    for protocols in [&[][..], &["imap"], &["acme-tls/1", "imap"]] {
+        let stream = ask(protocols, "mail.example.org").await.unwrap();
+        assert_eq!(shown(&stream), certificate(&files), "{protocols:?}");
+        assert!(told.recv().await.is_some());
+    }
+    let later = tls.challenge("mail.example.org", &[8; 32]).unwrap();
+    drop(challenge);
+    let stream = ask(&["acme-tls/1"], "mail.example.org").await.unwrap();
+    assert_ne!(shown(&stream), answer, "the later one stays");
+    drop(later);
+    assert!(ask(&["acme-tls/1"], "mail.example.org").await.is_err());
 }

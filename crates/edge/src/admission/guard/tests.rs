@@ -40,7 +40,13 @@ impl Scene {
     fn begin(&self, login: &str, from: &str, known: bool, secret: &str) -> Ruling {
         let networks = Networks::of(from.parse::<IpAddr>().unwrap());
         let hash = Secret::new("{X}hash");
-        self.guard.begin(login, networks, known, Some(&hash), Some(&password(secret)), false)
+        self.guard.begin(
+            login,
+            networks,
+            known,
+            Guess::Password { password: &password(secret), hash: Some(&hash) },
+            false,
+        )
     }
 
     /// A wrong password from a network that the account is not known from.
@@ -147,7 +153,13 @@ fn a_changed_password_makes_an_old_failure_new() {
     assert_eq!(scene.wrong(ANA, HOME, "new"), LookedAt);
     let networks = Networks::of(HOME.parse().unwrap());
     let hash = Secret::new("{X}another hash");
-    let ruling = scene.guard.begin(ANA, networks, false, Some(&hash), Some(&password("new")), false);
+    let ruling = scene.guard.begin(
+        ANA,
+        networks,
+        false,
+        Guess::Password { password: &password("new"), hash: Some(&hash) },
+        false,
+    );
     assert!(matches!(ruling, Ruling::Go(_)));
 }
 
@@ -239,7 +251,13 @@ fn what_cannot_be_guessed_is_always_looked_at() {
     let scene = Scene::new();
     guess_until_barred(&scene, ANA, ATTACKER);
     let networks = Networks::of(ATTACKER.parse().unwrap());
-    let ruling = scene.guard.begin(ANA, networks, false, None, Some(&password("an app password")), true);
+    let ruling = scene.guard.begin(
+        ANA,
+        networks,
+        false,
+        Guess::Password { password: &password("an app password"), hash: None },
+        true,
+    );
     assert!(matches!(ruling, Ruling::Go(_)));
 }
 
@@ -247,7 +265,7 @@ fn what_cannot_be_guessed_is_always_looked_at() {
 fn proofs_without_a_password_count_each() {
     let scene = Scene::new();
     let networks = Networks::of(ATTACKER.parse().unwrap());
-    let looked_at = (0..50).filter(|_| match scene.guard.begin(ANA, networks, false, None, None, false) {
+    let looked_at = (0..50).filter(|_| match scene.guard.begin(ANA, networks, false, Guess::Unlike, false) {
         Ruling::Go(ticket) => {
             ticket.wrong();
             true

@@ -120,7 +120,8 @@ fn refused(step: Step) -> Refused {
 /// What the last message proved.
 fn claim(step: Step) -> Option<Proven> {
     match step {
-        Step::Verify(Attempt { claim: Claim::Scram(proven), .. }) => proven,
+        Step::Verify(Attempt { claim: Claim::Scram(Proof::Right(proven)), .. }) => Some(proven),
+        Step::Verify(Attempt { claim: Claim::Scram(Proof::Wrong), .. }) => None,
         other => panic!("{other:?}"),
     }
 }
