@@ -4,9 +4,8 @@
 //! number that the client was told.
 
 use crate::syntax::{self, RefusedLine, RefusedWhy, ResponseCode};
-use edge::Peer;
+use edge::{Peer, Reference, causes};
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A status response: how a command ended well, or word of the server's own.
 #[derive(Clone, Debug)]
@@ -59,7 +58,7 @@ impl Status {
 pub(crate) struct Refusal {
     status: Status,
     /// What the operator should know, with the number that the client was told.
-    cause: Option<(u64, Box<dyn std::error::Error + Send + Sync>)>,
+    cause: Option<(Reference, Box<dyn std::error::Error + Send + Sync>)>,
 }
 
 impl Refusal {
@@ -90,6 +89,7 @@ impl Refusal {
             RefusedWhy::LiteralTooBig | RefusedWhy::UnaskedLiteralTooBig => {
                 Refusal::no(line.why.text()).with_code(ResponseCode::TooBig)
             }
+            RefusedWhy::NoRoom => Refusal::no(line.why.text()).with_code(ResponseCode::Limit),
             RefusedWhy::LineTooLong | RefusedWhy::Nul => Refusal::bad(line.why.text()),
         }
     }
@@ -102,22 +102,15 @@ impl Refusal {
     /// Tells the operator what the client is not told.
     pub(crate) fn log(&self, peer: &Peer) {
         if let Some((reference, cause)) = &self.cause {
-            let cause = chain(&**cause);
-            tracing::error!(reference, peer = %peer.address, cause, "an IMAP command failed");
+            let cause = causes(&**cause);
+            tracing::error!(%reference, peer = %peer.address, cause, "an IMAP command failed");
         }
     }
 }
 
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-static REFERENCE: AtomicU64 = AtomicU64::new(1);
-
 impl From<store::StoreError> for Refusal {
     fn from(error: store::StoreError) -> Self {
-        let reference = REFERENCE.fetch_add(1, Ordering::Relaxed);
+        let reference = Reference::unique();
         let (code, text) = match error.class() {
             _ if error.is_disk_full() => (ResponseCode::Unavailable, "the server's disk is full; nothing was changed"),
             store::Class::Corruption => (ResponseCode::Corruption, "what is stored is damaged"),
@@ -153,7 +146,7 @@ impl From<store::Refused> for Refusal {
 
 impl From<directory::DirectoryError> for Refusal {
     fn from(error: directory::DirectoryError) -> Self {
-        let reference = REFERENCE.fetch_add(1, Ordering::Relaxed);
+        let reference = Reference::unique();
         let text = format!("accounts cannot be read or written now (reference {reference})");
         Refusal { cause: Some((reference, Box::new(error))), ..Refusal::no(text).with_code(ResponseCode::Unavailable) }
     }
@@ -228,6 +221,7 @@ mod tests {
             (RefusedWhy::Nul, "a BAD "),
             (RefusedWhy::LiteralTooBig, "a NO [TOOBIG] "),
             (RefusedWhy::UnaskedLiteralTooBig, "a NO [TOOBIG] "),
+            (RefusedWhy::NoRoom, "a NO [LIMIT] "),
         ] {
             let answer = said(&Refusal::of_line(&RefusedLine { tag: None, why, fatal: false }));
             assert!(answer.starts_with(begin), "{why:?}: {answer}");

@@ -6,10 +6,10 @@
 
 use crate::order::{SortKeys, ThreadKeys};
 use crate::syntax;
+use message::header;
 use message::mime::{self, Part};
-use message::{Digest, header};
 use std::time::{Duration, Instant};
-use store::{BlobId, CacheKind, Cell, Class, StoreError};
+use store::{Blob, BlobId, CacheKind, Cell, Class, StoreError};
 
 /// The longest value that is kept. Real ones are far shorter; hostile ones would make a step of a FETCH hold as much of
 /// every message.
@@ -282,12 +282,24 @@ pub(crate) fn read_one(cell: &Cell, blob: BlobId) -> Result<Option<Vec<u8>>, Sto
     }
 }
 
-/// The digests of messages' bytes.
+/// What is known of messages' bytes: their digests, and where they lie.
 ///
 /// # Errors
 /// Those of the store.
-pub(crate) fn digests(cell: &Cell, blobs: &[BlobId]) -> Result<Vec<Option<Digest>>, StoreError> {
-    cell.read(|view| blobs.iter().map(|&id| Ok(view.blob_by_id(id)?.map(|blob| blob.digest))).collect())
+pub(crate) fn known(cell: &Cell, blobs: &[BlobId]) -> Result<Vec<Option<Blob>>, StoreError> {
+    cell.read(|view| blobs.iter().map(|&id| view.blob_by_id(id)).collect())
+}
+
+/// A message's bytes where they lay a moment ago, by [`known`]; `None` where they are damaged, which the log is told.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) fn read_known(cell: &Cell, id: BlobId, known: Option<&Blob>) -> Result<Option<Vec<u8>>, StoreError> {
+    match known.map(|blob| cell.bytes(blob)) {
+        Some(Ok(bytes)) => Ok(Some(bytes)),
+        // They may lie elsewhere by now.
+        _ => read_one(cell, id),
+    }
 }
 
 /// What is kept of a message, or would be.

@@ -7,8 +7,8 @@ use crate::command::MAX_LINE_BYTES;
 use crate::lock::Locks;
 use crate::session::{Next, Session};
 use directory::Pop3Before;
-use edge::Services;
 use edge::listen::Connection;
+use edge::{Dialogue, Services};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub struct Times {
     pub signed_in: Duration,
     /// For the client to take something of an answer.
     pub unread: Duration,
+    /// Until it is looked again whether whoever is signed in may stay.
+    pub look_again: Duration,
 }
 
 impl Default for Times {
@@ -43,6 +45,7 @@ impl Default for Times {
             stranger: Duration::from_secs(60),
             signed_in: Duration::from_secs(10 * 60),
             unread: Duration::from_secs(300),
+            look_again: Duration::from_secs(60),
         }
     }
 }
@@ -80,9 +83,7 @@ struct Driver {
     input: Vec<u8>,
     /// Where in `input` no line ends before.
     searched: usize,
-    /// Away while a call runs.
-    session: Option<Box<Session>>,
-    out: Vec<u8>,
+    dialogue: Dialogue<Session>,
 }
 
 /// What a waiting session is woken by.
@@ -91,6 +92,8 @@ enum Event {
     Gone,
     TooLong,
     Silence,
+    /// Whoever is signed in may not be any more.
+    Out,
     Shutdown,
 }
 
@@ -100,9 +103,10 @@ impl Driver {
         let can_start_tls = connection.tls.is_some() && !connection.stream.is_tls();
         let Settings { times, before, locks } = settings;
         let mut out = Vec::new();
-        let session = Box::new(Session::new(asked, locks, before, peer, can_start_tls, &mut out));
+        let session = Session::new(asked, locks, before, peer, can_start_tls, &mut out);
+        let dialogue = Dialogue::new(Arc::clone(&services), session, out);
         let in_by = Instant::now() + times.stranger * STRANGER_WAITS;
-        Driver { services, times, in_by, connection, input: Vec::new(), searched: 0, session: Some(session), out }
+        Driver { services, times, in_by, connection, input: Vec::new(), searched: 0, dialogue }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -111,6 +115,7 @@ impl Driver {
             next = match next {
                 Next::Line => match self.line().await? {
                     Event::Line(line) => self.call(move |session, out| session.line(&line, out)).await,
+                    Event::Out => self.bye("[AUTH] the account or its password was changed; sign in again"),
                     Event::Gone => return Ok(()),
                     Event::TooLong => self.bye("that line is too long"),
                     Event::Silence => self.bye("there was nothing to do for too long"),
@@ -118,7 +123,7 @@ impl Driver {
                 },
                 Next::Step => {
                     self.flush().await?;
-                    if self.connection.shutdown.is_requested() {
+                    if self.connection.shutdown.is_requested() || !self.dialogue.may_stay().await {
                         return self.connection.stream.shutdown().await;
                     }
                     self.call(Session::step).await
@@ -135,7 +140,7 @@ impl Driver {
                     (self.input, self.searched) = (Vec::new(), 0);
                     self.connection = self.connection.start_tls().await?;
                     let peer = self.connection.peer.clone();
-                    self.session_mut().tls_began(peer);
+                    self.dialogue.session().tls_began(peer);
                     Next::Line
                 }
                 Next::Close => {
@@ -150,8 +155,11 @@ impl Driver {
     async fn line(&mut self) -> io::Result<Event> {
         let mut by = None;
         loop {
-            if self.out.len() >= ANSWER_BYTES {
+            if self.dialogue.out.len() >= ANSWER_BYTES {
                 self.flush().await?;
+            }
+            if !self.dialogue.may_stay().await {
+                return Ok(Event::Out);
             }
             if let Some(at) = memchr::memchr(b'\n', &self.input[self.searched..]) {
                 let end = self.searched + at;
@@ -175,11 +183,13 @@ impl Driver {
                 Some(by) => by,
                 None => *by.insert(self.patience()),
             };
+            let awake_at = self.dialogue.look_again_at().map_or(by, |look_again_at| look_again_at.min(by));
             self.input.reserve(READ_BYTES);
             let mut shutdown = self.connection.shutdown.clone();
             let count = tokio::select! {
-                read = timeout_at(by, self.connection.stream.read_buf(&mut self.input)) => match read {
+                read = timeout_at(awake_at, self.connection.stream.read_buf(&mut self.input)) => match read {
                     Ok(count) => count?,
+                    Err(_) if awake_at < by => continue,
                     Err(_) => return Ok(Event::Silence),
                 },
                 () = shutdown.requested() => return Ok(Event::Shutdown),
@@ -192,51 +202,37 @@ impl Driver {
 
     /// Until when a command is waited for.
     fn patience(&mut self) -> Instant {
-        match self.session_mut().is_signed_in() {
+        match self.dialogue.session().is_signed_in() {
             true => Instant::now() + self.times.signed_in,
             false => self.in_by.min(Instant::now() + self.times.stranger),
         }
     }
 
-    /// Calls the session where blocking is allowed.
+    /// Calls the session, and notes whose it is once it is somebody's.
     async fn call(&mut self, work: impl FnOnce(&mut Session, &mut Vec<u8>) -> Next + Send + 'static) -> Next {
-        let mut session = self.session.take().expect("the session is back when its call has ended");
-        let mut out = std::mem::take(&mut self.out);
-        let (session, out, next) = self
-            .services
-            .run(move || {
-                let next = work(&mut session, &mut out);
-                (session, out, next)
-            })
-            .await;
-        (self.session, self.out) = (Some(session), out);
+        let next = self.dialogue.call(work).await;
+        self.dialogue.settle(self.times.look_again, |session| session.user());
         next
-    }
-
-    fn session_mut(&mut self) -> &mut Session {
-        self.session.as_mut().expect("the session is back when its call has ended")
     }
 
     /// Sends what was said.
     async fn flush(&mut self) -> io::Result<()> {
-        if self.out.is_empty() {
+        if self.dialogue.out.is_empty() {
             return Ok(());
         }
         let Times { stranger, unread, .. } = self.times;
-        let unread = if self.session_mut().is_signed_in() { unread } else { unread.min(stranger) };
-        for piece in self.out.chunks(ANSWER_BYTES) {
+        let unread = if self.dialogue.session().is_signed_in() { unread } else { unread.min(stranger) };
+        for piece in self.dialogue.out.chunks(ANSWER_BYTES) {
             timeout(unread, self.connection.stream.write_all(piece)).await??;
         }
         timeout(unread, self.connection.stream.flush()).await??;
-        metrics::counter!("reintegra_pop3_bytes_total", "direction" => "out").increment(self.out.len() as u64);
-        self.out = Vec::new();
+        metrics::counter!("reintegra_pop3_bytes_total", "direction" => "out").increment(self.dialogue.out.len() as u64);
+        self.dialogue.out = Vec::new();
         Ok(())
     }
 
     fn bye(&mut self, why: &str) -> Next {
-        let mut out = std::mem::take(&mut self.out);
-        self.session_mut().bye(why, &mut out);
-        self.out = out;
+        self.dialogue.say(|session, out| session.bye(why, out));
         Next::Close
     }
 }

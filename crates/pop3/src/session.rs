@@ -5,9 +5,8 @@ use crate::lock::{Lock, Locks};
 use crate::maildrop::Maildrop;
 use directory::Pop3Before;
 use edge::sasl::{Attempt, Exchange, Step};
-use edge::{Peer, Services, SignInError, SignedIn};
+use edge::{Peer, Reference, Services, SignInError, SignedIn, causes};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many bytes of an answer a step makes before it lets the driver send them.
 const STEP_BYTES: usize = 256 * 1024;
@@ -74,8 +73,6 @@ enum Sending {
     Message { bytes: Vec<u8>, at: usize, whole: Option<u32> },
 }
 
-static REFERENCE: AtomicU64 = AtomicU64::new(1);
-
 impl Session {
     /// A session with somebody who just connected, and its greeting.
     pub(crate) fn new(
@@ -93,7 +90,15 @@ impl Session {
 
     /// Whether somebody is signed in: longer silence is allowed then.
     pub(crate) fn is_signed_in(&self) -> bool {
-        matches!(self.state, State::Transaction(_))
+        self.user().is_some()
+    }
+
+    /// Who is signed in.
+    pub(crate) fn user(&self) -> Option<&SignedIn> {
+        match &self.state {
+            State::Transaction(open) => Some(&open.user),
+            _ => None,
+        }
     }
 
     /// A line without its ending.
@@ -171,10 +176,7 @@ impl Session {
     fn answered(&mut self, line: &[u8], out: &mut Vec<u8>) -> Next {
         let state = std::mem::replace(&mut self.state, State::Authorization { user: None });
         let State::Challenged(mut exchange, user) = state else { return self.close() };
-        let step = match edge::sasl::decode(line) {
-            Ok(answer) => exchange.answer(&answer),
-            Err(why) => Step::Refused(why),
-        };
+        let step = exchange.answer_line(line);
         self.follow(exchange, user, step, out)
     }
 
@@ -398,10 +400,8 @@ impl Session {
     }
 
     fn store_failed(&self, error: &store::StoreError, out: &mut Vec<u8>) {
-        let reference = REFERENCE.fetch_add(1, Ordering::Relaxed);
-        let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-        let cause = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        tracing::error!(reference, peer = %self.peer.address, cause, "a POP3 command failed");
+        let (reference, cause) = (Reference::unique(), causes(error));
+        tracing::error!(%reference, peer = %self.peer.address, cause, "a POP3 command failed");
         let code = if error.class() == store::Class::Corruption { "SYS/PERM" } else { "SYS/TEMP" };
         err(out, &format!("[{code}] the server could not do it (reference {reference})"));
     }

@@ -38,8 +38,7 @@ pub(crate) fn go_on(
     line: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<Flow, Refusal> {
-    let answer = sasl::decode(line).map_err(why_refused)?;
-    let step = exchange.answer(&answer);
+    let step = exchange.answer_line(line);
     follow(core, exchange, guest, step, out)
 }
 

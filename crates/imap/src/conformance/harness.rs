@@ -264,7 +264,7 @@ impl Client {
 
     /// What the server says unasked because the account changed.
     pub(crate) fn hears(&mut self) -> Vec<String> {
-        assert!(self.session.watches().is_some(), "the session watches nothing");
+        assert!(self.session.watches(), "the session watches nothing");
         let mut out = Vec::new();
         self.next = self.session.changed(&mut out);
         lines(&out)
@@ -272,7 +272,7 @@ impl Client {
 
     /// Whether changes would be told unasked.
     pub(crate) fn watches(&self) -> bool {
-        self.session.watches().is_some()
+        self.session.watches()
     }
 
     /// Whether the server closed the connection.

@@ -10,7 +10,7 @@ mod wire;
 use crate::session::{Bye, Next, Session};
 use crate::syntax::{Frame, Framer, FramerLimits};
 use edge::listen::Connection;
-use edge::{Services, Watch};
+use edge::{Dialogue, Services, Watch};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -21,6 +21,10 @@ use wire::Wire;
 /// Pipelined commands are answered together, up to so many bytes.
 const ANSWER_BYTES: usize = 64 * 1024;
 
+/// The slowest pace at which a command may come, beyond [`Times::unfinished`]: slower than any line that somebody sends mail
+/// over, and no client keeps memory for days by a byte a minute.
+const LEAST_BYTES_A_SECOND: u64 = 1024;
+
 /// How long is waited for what.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
@@ -30,7 +34,8 @@ pub struct Times {
     pub sign_in: Duration,
     /// For a command, or `DONE`, of somebody who is signed in: RFC 9051 §5.4 wants 30 minutes at least.
     pub signed_in: Duration,
-    /// For more of a command that has begun: a literal that was announced, the end of a line.
+    /// For more of a command that has begun: a literal that was announced, the end of a line. For all of it, as long and a
+    /// second for each KiB.
     pub unfinished: Duration,
     /// For the client to take something of an answer.
     pub unread: Duration,
@@ -112,17 +117,28 @@ struct Driver {
     times: Times,
     wire: Wire,
     framer: Framer,
-    /// Away while a call runs.
-    session: Option<Box<Session>>,
-    out: Vec<u8>,
+    dialogue: Dialogue<Session>,
     /// Hears of changes from the moment somebody is signed in.
     watch: Option<Watch>,
     /// When whoever is not signed in must be.
     sign_in_by: Instant,
-    /// When it is to be looked again whether whoever is signed in may stay.
-    look_again_at: Instant,
     /// Since when nothing has come from the client and nothing was to be told to it.
     silent_since: Instant,
+    /// The command that comes in.
+    coming: Option<Coming>,
+}
+
+/// A command that has begun and whose end is awaited.
+struct Coming {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Coming {
+    /// When it must be there, as far as it has come by now.
+    fn due(&self, unfinished: Duration) -> Instant {
+        self.since + unfinished + Duration::from_secs(self.bytes / LEAST_BYTES_A_SECOND)
+    }
 }
 
 impl Driver {
@@ -132,20 +148,20 @@ impl Driver {
         let (session, out) = services
             .run(move || {
                 let mut out = Vec::new();
-                (Box::new(Session::new(asked, peer, can_start_tls, &mut out)), out)
+                (Session::new(asked, peer, can_start_tls, &mut out), out)
             })
             .await;
+        let dialogue = Dialogue::new(Arc::clone(&services), session, out);
         Driver {
             services,
             times,
             wire: Wire::new(connection),
             framer: Framer::new(FramerLimits::BEFORE_SIGN_IN),
-            session: Some(session),
-            out,
+            dialogue,
             watch: None,
             sign_in_by: Instant::now() + times.sign_in,
-            look_again_at: Instant::now(),
             silent_since: Instant::now(),
+            coming: None,
         }
     }
 
@@ -163,7 +179,7 @@ impl Driver {
     async fn go_on(&mut self, next: Next) -> Result<Next, End> {
         Ok(match next {
             Next::Command | Next::Line => {
-                if !self.may_stay().await {
+                if !self.dialogue.may_stay().await {
                     return Err(self.bye(Bye::Out).await);
                 }
                 let is_line = matches!(next, Next::Line);
@@ -173,6 +189,9 @@ impl Driver {
                     None => match self.wire.take()? {
                         Some(bytes) => {
                             self.framer.push(&bytes);
+                            if let Some(coming) = &mut self.coming {
+                                coming.bytes += bytes.len() as u64;
+                            }
                             next
                         }
                         None => self.wait(next).await?,
@@ -183,13 +202,16 @@ impl Driver {
                 if self.wire.connection().shutdown.is_requested() {
                     return Err(self.bye(Bye::Shutdown).await);
                 }
+                if !self.dialogue.may_stay().await {
+                    return Err(self.bye(Bye::Out).await);
+                }
                 self.step().await?
             }
             Next::SignIn(attempt) => {
                 self.flush().await?;
                 let (services, peer) = (Arc::clone(&self.services), self.wire.connection().peer.clone());
                 let outcome = Box::pin(services.admission.sign_in(&services, &peer, attempt)).await;
-                let next = self.call(move |session, out| session.signed_in(outcome, out)).await;
+                let next = self.dialogue.call(move |session, out| session.signed_in(outcome, out)).await;
                 self.settle_in();
                 next
             }
@@ -198,7 +220,7 @@ impl Driver {
                 self.framer.take_unread();
                 self.wire.start_tls().await?;
                 let peer = self.wire.connection().peer.clone();
-                self.session_mut().tls_began(peer);
+                self.dialogue.session().tls_began(peer);
                 Next::Command
             }
             Next::Compress => {
@@ -216,37 +238,45 @@ impl Driver {
     }
 
     async fn frame(&mut self, frame: Frame, waiting: Next) -> Result<Next, End> {
-        if self.out.len() >= ANSWER_BYTES {
+        if self.dialogue.out.len() >= ANSWER_BYTES {
             self.flush().await?;
         }
         if let Some(watch) = &mut self.watch {
             // The session looks at the store after this: what happened until now is no news then.
             watch.take_change();
         }
+        if !matches!(frame, Frame::ContinuationNeeded) {
+            self.coming = None;
+        }
         Ok(match frame {
             Frame::ContinuationNeeded => {
-                self.out.extend_from_slice(b"+ go on\r\n");
+                self.dialogue.out.extend_from_slice(b"+ go on\r\n");
                 waiting
             }
-            Frame::Command(command) => self.call(move |session, out| session.command(&command, out)).await,
+            Frame::Command(command) => self.dialogue.call(move |session, out| session.command(&command, out)).await,
             Frame::Line(line) => {
-                let next = self.call(move |session, out| session.line(&line, out)).await;
+                let next = self.dialogue.call(move |session, out| session.line(&line, out)).await;
                 self.settle_in();
                 next
             }
-            Frame::Refused(refused) => self.call(move |session, out| session.refused(&refused, out)).await,
+            Frame::Refused(refused) => self.dialogue.call(move |session, out| session.refused(&refused, out)).await,
         })
     }
 
     /// Waits for the client, or for something to tell it.
     async fn wait(&mut self, next: Next) -> Result<Next, End> {
         self.flush().await?;
-        self.out.shrink_to(ANSWER_BYTES);
+        self.dialogue.out.shrink_to(ANSWER_BYTES);
         let silent_by = self.silent_since + self.patience();
-        let (silent_by, by) = match self.session_mut().is_signed_in() {
-            true => (silent_by, silent_by.min(self.look_again_at)),
-            false => (silent_by.min(self.sign_in_by), silent_by.min(self.sign_in_by)),
+        let (silent_by, by) = match self.dialogue.look_again_at() {
+            Some(look_again_at) => (silent_by, silent_by.min(look_again_at)),
+            None => (silent_by.min(self.sign_in_by), silent_by.min(self.sign_in_by)),
         };
+        let due = self.framer.is_inside().then(|| {
+            let coming = self.coming.get_or_insert(Coming { since: Instant::now(), bytes: 0 });
+            coming.due(self.times.unfinished)
+        });
+        let by = due.map_or(by, |due| by.min(due));
         let rest_at = (Instant::now() + self.times.rest).min(by);
         let mut event = self.event(rest_at).await?;
         if matches!(event, Event::Silence) && rest_at < by {
@@ -259,7 +289,8 @@ impl Driver {
         match event {
             Event::Bytes => Ok(next),
             Event::Gone => Err(End::Closed),
-            Event::Change => Ok(self.call(|session, out| session.changed(out)).await),
+            Event::Silence if due.is_some_and(|due| due <= Instant::now()) => Err(self.bye(Bye::Slow).await),
+            Event::Change => Ok(self.dialogue.call(|session, out| session.changed(out)).await),
             // Only time to look again.
             Event::Silence if by < silent_by => Ok(next),
             Event::Silence => Err(self.bye(Bye::Silence).await),
@@ -267,26 +298,8 @@ impl Driver {
         }
     }
 
-    /// Whether whoever is signed in may stay: looked at now and then.
-    async fn may_stay(&mut self) -> bool {
-        if Instant::now() < self.look_again_at || !self.session_mut().is_signed_in() {
-            return true;
-        }
-        self.look_again_at = Instant::now() + self.times.look_again;
-        let session = self.session.take().expect("the session is back when its call has ended");
-        let (session, stays) = self
-            .services
-            .run(move || {
-                let stays = session.may_stay();
-                (session, stays)
-            })
-            .await;
-        self.session = Some(session);
-        stays
-    }
-
     fn patience(&mut self) -> Duration {
-        match (self.session_mut().is_signed_in(), self.framer.is_inside()) {
+        match (self.dialogue.session().is_signed_in(), self.framer.is_inside()) {
             (false, _) => self.times.stranger,
             (true, true) => self.times.unfinished,
             (true, false) => self.times.signed_in,
@@ -294,7 +307,7 @@ impl Driver {
     }
 
     async fn event(&mut self, by: Instant) -> io::Result<Event> {
-        let watches = self.session_mut().watches().is_some();
+        let watches = self.dialogue.session().watches();
         let mut shutdown = self.wire.connection().shutdown.clone();
         let changed = async {
             match self.watch.as_mut().filter(|_| watches) {
@@ -310,40 +323,15 @@ impl Driver {
         }
     }
 
-    /// Calls the session where blocking is allowed.
-    async fn call(&mut self, work: impl FnOnce(&mut Session, &mut Vec<u8>) -> Next + Send + 'static) -> Next {
-        let mut session = self.session.take().expect("the session is back when its call has ended");
-        let mut out = std::mem::take(&mut self.out);
-        let (session, out, next) = self
-            .services
-            .run(move || {
-                let next = work(&mut session, &mut out);
-                (session, out, next)
-            })
-            .await;
-        (self.session, self.out) = (Some(session), out);
-        next
-    }
-
     /// Makes the next part of a long answer while the one before is on its way. The part after it waits for both, so
     /// that a client who does not read has two parts made for it and no more.
     async fn step(&mut self) -> io::Result<Next> {
-        let ready = std::mem::take(&mut self.out);
-        let mut session = self.session.take().expect("the session is back when its call has ended");
-        let making = self.services.run(move || {
-            let mut out = Vec::new();
-            let next = session.step(&mut out);
-            (session, out, next)
-        });
+        let ready = std::mem::take(&mut self.dialogue.out);
+        let making = self.dialogue.call(Session::step);
         let sending =
             async { if ready.is_empty() { Ok(()) } else { self.wire.write(&ready, self.times.unread).await } };
-        let (sent, (session, out, next)) = tokio::join!(sending, making);
-        (self.session, self.out) = (Some(session), out);
+        let (sent, next) = tokio::join!(sending, making);
         sent.map(|()| next)
-    }
-
-    fn session_mut(&mut self) -> &mut Session {
-        self.session.as_mut().expect("the session is back when its call has ended")
     }
 
     /// Whoever has just signed in may send more, and hears of changes.
@@ -351,39 +339,51 @@ impl Driver {
         if self.watch.is_some() {
             return;
         }
-        if let Some((cell, account)) = self.session_mut().account() {
-            self.watch = Some(self.services.hub.watch(cell, account));
-            self.look_again_at = Instant::now() + self.times.look_again;
+        self.dialogue.settle(self.times.look_again, Session::user);
+        if let Some(user) = self.dialogue.session().user() {
+            self.watch = Some(self.services.hub.watch(user.cell.number(), user.mail.id));
             self.framer.set_limits(FramerLimits::signed_in(self.services.policy.append_limit_bytes));
+            self.framer.set_memory(user.memory().reserve());
         }
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        if self.out.is_empty() {
+        if self.dialogue.out.is_empty() {
             return Ok(());
         }
-        self.wire.write(&self.out, self.times.unread).await?;
-        self.out.clear();
+        self.wire.write(&self.dialogue.out, self.times.unread).await?;
+        self.dialogue.out.clear();
         Ok(())
     }
 
     /// Gives back what a silent session does not need.
     fn rest(&mut self) {
-        self.out = Vec::new();
+        self.dialogue.out = Vec::new();
         self.wire.rest();
     }
 
     /// Says why the session ends, and ends it.
     async fn bye(&mut self, why: Bye) -> End {
-        let mut out = std::mem::take(&mut self.out);
-        self.session_mut().bye(why, &mut out);
-        self.out = out;
+        self.dialogue.say(|session, out| session.bye(why, out));
         match self.flush().await {
             Ok(()) => {
                 self.wire.close(self.times.unread).await;
                 End::Closed
             }
             Err(error) => End::Failed(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_keeps_a_pace_has_time() {
+        let (since, unfinished) = (Instant::now(), Duration::from_secs(120));
+        for (bytes, seconds) in [(0, 120), (1023, 120), (60 * 1024, 180), (64 * 1024 * 1024, 120 + 65_536)] {
+            assert_eq!(Coming { since, bytes }.due(unfinished) - since, Duration::from_secs(seconds));
         }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum Next {
 pub(crate) enum Bye {
     /// The client was silent for too long.
     Silence,
+    /// A command that has begun takes too long to come.
+    Slow,
     /// The server goes down.
     Shutdown,
     /// Whoever is signed in may not be any more.
@@ -99,25 +101,15 @@ impl Session {
         self.core.user.is_some()
     }
 
-    /// Whose session it is: the cell's number and the account's.
-    pub(crate) fn account(&self) -> Option<(u32, store::AccountId)> {
-        self.core.user.as_ref().map(|user| (user.cell.number(), user.mail.id))
+    /// Who is signed in.
+    pub(crate) fn user(&self) -> Option<&SignedIn> {
+        self.core.user.as_deref()
     }
 
-    /// Whether whoever is signed in may stay: their account and its domain are open, and the password is the one that was
-    /// set when they came. While the directory cannot be asked they stay, as a full disk keeps nobody from their mail.
-    pub(crate) fn may_stay(&self) -> bool {
-        let Some(user) = &self.core.user else { return true };
-        self.core.services.directory.may_stay(&user.account).unwrap_or_else(|error| {
-            tracing::warn!(%error, "whether a session may stay cannot be looked at");
-            true
-        })
-    }
-
-    /// Which account's changes the session wants to hear of now, if any.
-    pub(crate) fn watches(&self) -> Option<(u32, store::AccountId)> {
+    /// Whether the session wants to hear of changes now.
+    pub(crate) fn watches(&self) -> bool {
         let idle = matches!(self.waiting, Waiting::Idle { .. });
-        self.account().filter(|_| idle || self.core.notify.is_some())
+        self.core.user.is_some() && (idle || self.core.notify.is_some())
     }
 
     /// A whole command, its literals included.
@@ -220,6 +212,7 @@ impl Session {
     pub(crate) fn bye(&mut self, why: Bye, out: &mut Vec<u8>) {
         let status = match why {
             Bye::Silence => Status::bye("nothing was heard of you for too long"),
+            Bye::Slow => Status::bye("the command takes too long to come"),
             Bye::Out => Status::bye("your account or its password was changed; sign in again"),
             Bye::Shutdown => Status::bye("the server goes down; come back soon").with_code(ResponseCode::Unavailable),
         };

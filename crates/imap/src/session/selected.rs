@@ -174,6 +174,10 @@ impl Selected {
 /// lacks: an integration put mail back below the newest message, and no number can be given to it.
 fn missing_from(view: &UidView, there: &[u32]) -> Option<Vec<u32>> {
     let mut gone = Vec::new();
+    // Most changes are arrivals and flags.
+    if view.is(there) {
+        return Some(gone);
+    }
     let mut there = there.iter().copied().peekable();
     for uid in view.uids() {
         match there.next_if(|&next| next <= uid) {

@@ -73,6 +73,16 @@ impl UidView {
         self.runs.iter().flat_map(|run| run.first..=run.last)
     }
 
+    /// Whether these UIDs, which ascend, are the view's: looked at run by run, since as many UIDs between the first and the
+    /// last of a run as it has are the run.
+    pub(crate) fn is(&self, uids: &[u32]) -> bool {
+        let has = |run: &Run| {
+            let (from, len) = (run.before as usize, run.len() as usize);
+            uids.get(from..from + len).is_some_and(|these| these[0] == run.first && these[len - 1] == run.last)
+        };
+        uids.len() == self.len() as usize && self.runs.iter().all(has)
+    }
+
     /// The UIDs from one to another, both included, ascending.
     pub(crate) fn uids_between(&self, low: u32, high: u32) -> impl Iterator<Item = u32> + '_ {
         let from = self.runs.partition_point(|run| run.last < low);
@@ -143,6 +153,9 @@ mod tests {
             prop_assert_eq!(view.uids().collect::<Vec<_>>(), rest.clone());
             prop_assert_eq!(view.len() as usize, rest.len());
             prop_assert_eq!(&view, &UidView::new(&rest));
+            prop_assert!(view.is(&rest));
+            prop_assert_eq!(view.is(&all), rest == all);
+            prop_assert_eq!(view.is(&gone), rest == gone);
             for (index, &uid) in rest.iter().enumerate() {
                 let seq = u32::try_from(index + 1).unwrap();
                 prop_assert_eq!((view.uid(seq), view.seq(uid)), (Some(uid), Some(seq)));

@@ -13,6 +13,7 @@
 //! Every byte is looked at once, however the stream is cut; what comes out does not depend on the cuts.
 
 use super::chars::{MAX_TAG_BYTES, is_tag_char};
+use edge::Reservation;
 use memchr::memchr;
 
 /// How much a client may send.
@@ -96,6 +97,8 @@ pub(crate) enum RefusedWhy {
     LiteralTooBig,
     /// A literal beyond [`FramerLimits::max_unasked_literal_bytes`] that was not asked for.
     UnaskedLiteralTooBig,
+    /// More than there is memory for now: what others send, or the same account on other connections, takes it.
+    NoRoom,
     /// A NUL outside of literals.
     Nul,
 }
@@ -107,6 +110,7 @@ impl RefusedWhy {
             RefusedWhy::LineTooLong => "the line is too long",
             RefusedWhy::LiteralTooBig => "the literal is too large",
             RefusedWhy::UnaskedLiteralTooBig => "the literal is too large to be sent without being asked for",
+            RefusedWhy::NoRoom => "too much is on its way at once; try again in a moment",
             RefusedWhy::Nul => "a command may not hold NUL",
         }
     }
@@ -126,6 +130,8 @@ pub(crate) struct Framer {
     /// The command so far: its lines and literals. While a command is being refused: the last bytes of its line.
     command: Vec<u8>,
     refusing: Option<Refusing>,
+    /// Out of what a command of more than [`UNRESERVED_BYTES`] is held, until the one after it is asked for.
+    memory: Option<Reservation>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +162,9 @@ struct Announcement {
 const ANNOUNCEMENT_BYTES: usize = 32;
 /// What an idle session keeps of its buffers: two thousand of them have to fit into 512 MB.
 const KEPT_BYTES: usize = 4 * 1024;
+/// What a command may have that takes nothing of the memory for large ones: else whoever begins many small ones and ends none
+/// would take all of it in the large steps that it is given in.
+const UNRESERVED_BYTES: usize = FramerLimits::LINE_BYTES;
 
 impl Framer {
     /// A framer at the beginning of a command.
@@ -169,7 +178,13 @@ impl Framer {
             state: State::Line,
             command: Vec::new(),
             refusing: None,
+            memory: None,
         }
+    }
+
+    /// Sets out of what memory large commands are held; before, they have no bound but the limits.
+    pub(crate) fn set_memory(&mut self, memory: Reservation) {
+        self.memory = Some(memory);
     }
 
     /// Sets the limits for what comes out next.
@@ -200,8 +215,13 @@ impl Framer {
         }
     }
 
-    /// The next frame, if it is complete.
+    /// The next frame, if it is complete. Whoever asks is done with the one before.
     pub(crate) fn next(&mut self) -> Option<Frame> {
+        if self.command.is_empty()
+            && let Some(memory) = &mut self.memory
+        {
+            memory.free();
+        }
         loop {
             match self.state {
                 State::Ended => return None,
@@ -250,12 +270,20 @@ impl Framer {
     fn take_literal(&mut self, bytes: &[u8]) -> usize {
         let State::Literal(left) = self.state else { return 0 };
         let length = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        if self.refusing.is_none() && !self.make_room(self.command.len() + length) {
+            self.refuse(tag_of(&self.command), RefusedWhy::NoRoom).discarded_bytes = left;
+        }
         if self.refusing.is_none() {
             self.command.extend_from_slice(&bytes[..length]);
         }
         let left = left - length as u64;
         self.state = if left == 0 { State::Line } else { State::Literal(left) };
         length
+    }
+
+    /// Takes memory for a command of so many bytes; `false`: there is none.
+    fn make_room(&mut self, bytes: usize) -> bool {
+        bytes <= UNRESERVED_BYTES || self.memory.as_mut().is_none_or(|memory| memory.grow_to(bytes))
     }
 
     /// Uses up a line: `None` when its end has not come, `Some(None)` when there is nothing to be said yet.
@@ -346,14 +374,19 @@ impl Framer {
             Some(RefusedWhy::LiteralTooBig)
         } else if !asked_for && bytes > self.limits.max_unasked_literal_bytes {
             Some(RefusedWhy::UnaskedLiteralTooBig)
+        } else if command_bytes > UNRESERVED_BYTES as u64
+            && self.memory.as_ref().is_some_and(|memory| !memory.has_room_for(command_bytes))
+        {
+            Some(RefusedWhy::NoRoom)
         } else {
             None
         }
     }
 
-    fn refuse(&mut self, tag: Option<String>, why: RefusedWhy) {
+    fn refuse(&mut self, tag: Option<String>, why: RefusedWhy) -> &mut Refusing {
         self.command = Vec::new();
-        self.refusing = Some(Refusing { line: RefusedLine { tag, why, fatal: false }, discarded_bytes: 0 });
+        let line = RefusedLine { tag, why, fatal: false };
+        self.refusing.insert(Refusing { line, discarded_bytes: 0 })
     }
 
     /// Gives up on the stream, whose command was being refused.
@@ -429,6 +462,42 @@ mod tests {
 
     fn fatal(tag: &str, why: RefusedWhy) -> Frame {
         Frame::Refused(RefusedLine { tag: Some(tag.to_owned()), why, fatal: true })
+    }
+
+    /// Two commands of 200,000 bytes do not fit, and what the first has is free again when it is done.
+    #[test]
+    fn large_commands_are_held_out_of_memory_that_is_shared() {
+        let limits = FramerLimits { max_line_bytes: 100, ..FramerLimits::signed_in(1_000_000) };
+        let memory = edge::Memory::new(300_000);
+        let [mut one, mut two] = [(); 2].map(|()| {
+            let mut framer = Framer::new(limits);
+            framer.set_memory(memory.reserve());
+            framer
+        });
+        let part = vec![b'x'; 100_000];
+        assert_eq!(frames(&mut one, b"a APPEND INBOX {200000}\r\n"), [Frame::ContinuationNeeded]);
+        assert_eq!(frames(&mut one, &part), []);
+        let refused =
+            |tag: &str| Frame::Refused(RefusedLine { tag: Some(tag.into()), why: RefusedWhy::NoRoom, fatal: false });
+        assert_eq!(frames(&mut two, b"b APPEND INBOX {200000}\r\n"), [refused("b")], "said before it is sent");
+        assert_eq!(frames(&mut two, b"c APPEND INBOX {200000+}\r\n"), [], "or read to its end");
+        assert_eq!(frames(&mut two, &part), []);
+        assert_eq!(frames(&mut two, &part), []);
+        assert_eq!(frames(&mut two, b"\r\nd NOOP\r\n"), [refused("c"), Frame::Command(b"d NOOP".to_vec())]);
+        assert_eq!(frames(&mut two, b"e APPEND INBOX {50000}\r\n"), [Frame::ContinuationNeeded], "a small one fits");
+        assert_eq!(frames(&mut two, &part[..50_000]), []);
+        assert!(matches!(frames(&mut two, b"\r\n")[..], [Frame::Command(_)]));
+
+        one.push(&part);
+        one.push(b"\r\n");
+        assert!(matches!(one.next(), Some(Frame::Command(command)) if command.len() > 200_000));
+        assert_eq!(frames(&mut two, b"f APPEND INBOX {200000}\r\n"), [refused("f")], "the first is not done");
+        assert_eq!(one.next(), None);
+        assert_eq!(frames(&mut two, b"g APPEND INBOX {200000}\r\n"), [Frame::ContinuationNeeded]);
+        assert_eq!(frames(&mut one, b"h APPEND INBOX {70000}\r\n"), [Frame::ContinuationNeeded], "nothing came yet");
+        assert_eq!(frames(&mut two, &part), []);
+        assert_eq!(frames(&mut one, &part[..69_999]), [], "there is no more room, and it is read to its end");
+        assert_eq!(frames(&mut one, b"x\r\n"), [refused("h")]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The syntax of IMAP: what clients send and what they are answered, as bytes.
 //!
-//! Nothing here knows a session, a store or a socket. [`Framer`] cuts a stream into commands, [`parse`] reads one, and
+//! Nothing here knows a session, a store or a socket. [`Framer`] cuts a stream into commands, [`parse()`] reads one, and
 //! the functions `write_…` append parts of responses to a buffer.
 
 pub(crate) mod body_structure;

@@ -184,6 +184,54 @@ fn a_literal_that_is_too_large_is_not_waited_for() {
 }
 
 #[test]
+fn a_literal_that_drips_ends_the_session() {
+    let server = Server::with(Kind::StartTls, Times { unfinished: SHORT, ..Times::default() });
+    let mut ana = server.ana();
+    ana.write(b"a APPEND INBOX {100000}\r\n");
+    assert!(ana.line().starts_with("+ "));
+    // Never silent for long.
+    while server.caps.connections() > 0 {
+        let _ = ana.try_write(b"x");
+        std::thread::sleep(SHORT / 10);
+    }
+    server.finish();
+}
+
+#[test]
+fn what_one_account_sends_at_once_is_bounded() {
+    let small = |policy: &mut edge::Policy| {
+        policy.append_limit_bytes = 512 * 1024;
+        policy.upload_memory_bytes = 0;
+    };
+    let server = Server::with_policy(Kind::StartTls, Times::default(), small);
+    let message = vec![b'x'; 400_000];
+    let mut unfinished: Vec<Client> = (0..3).map(|_| server.ana()).collect();
+    for client in &mut unfinished {
+        client.write(b"a APPEND INBOX {400000+}\r\n");
+        client.write(&message[1..]);
+    }
+    let mut other = loop {
+        let mut other = server.ana();
+        other.write(b"a APPEND INBOX {400000}\r\n");
+        let line = other.line();
+        if line.starts_with("a NO [LIMIT] too much is on its way") {
+            break other;
+        }
+        assert!(line.starts_with("+ "), "not all that was sent is there: {line}");
+    };
+    other.ok("NOOP");
+    let mut first = unfinished.swap_remove(0);
+    first.write(b"x\r\n");
+    assert!(first.until("a")[0].starts_with("OK "));
+    other.write(b"b APPEND INBOX {400000+}\r\n");
+    other.write(&message);
+    other.write(b"\r\n");
+    assert!(other.until("b")[0].starts_with("OK "), "there is room again");
+    drop((first, other, unfinished));
+    server.finish();
+}
+
+#[test]
 fn whoever_may_not_be_in_any_more_is_put_out_also_while_idle() {
     use directory::AccountState;
     let server = Server::with(Kind::StartTls, Times { look_again: SHORT / 10, ..Times::default() });

@@ -44,6 +44,11 @@ impl Server {
 
     /// A server.
     pub(crate) fn with(kind: Kind, times: Times) -> Self {
+        Self::with_policy(kind, times, |_| {})
+    }
+
+    /// A server whose policy is another.
+    pub(crate) fn with_policy(kind: Kind, times: Times, change: impl FnOnce(&mut Policy)) -> Self {
         let place = tempfile::tempdir().unwrap();
         let store = Store::init(&place.path().join("data"), 1, OpenOptions::for_purpose("test")).unwrap();
         let directory = Directory::open(&place.path().join("directory.sqlite"), None).unwrap();
@@ -61,6 +66,7 @@ impl Server {
         policy.failure_delay = Duration::ZERO;
         policy.scram = ScramOffer::Always;
         policy.max_sessions_per_account = 10_000;
+        change(&mut policy);
         let services = Services::new(Arc::new(store), Arc::new(directory), policy);
         let tls = Tls::self_signed(place.path(), &["localhost".to_owned()]).unwrap();
         let certificate = CertificateDer::from_pem_file(&tls.files()[0].chain).unwrap();

@@ -1,6 +1,8 @@
 //! Clients that do what they should not.
 
 use crate::world::*;
+use directory::AccountState;
+use message::Address;
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
@@ -30,7 +32,8 @@ fn nonsense_ends_the_session_soon() {
 #[test]
 fn silence_ends_a_session_and_deletes_nothing() {
     let moment = Duration::from_millis(200);
-    let world = World::with(true, pop3::Times { stranger: moment, signed_in: moment, unread: moment });
+    let times = pop3::Times { stranger: moment, signed_in: moment, unread: moment, ..pop3::Times::default() };
+    let world = World::with(true, times);
     world.deliver("Subject: one\n\nfirst\n");
     let mut client = world.signed_in();
     client.ok("DELE 1");
@@ -58,6 +61,34 @@ fn a_client_that_never_reads_is_given_up() {
     };
     other.ok("QUIT");
     drop(client);
+    world.finish();
+}
+
+#[test]
+fn whoever_may_not_be_in_any_more_is_put_out_and_deletes_nothing() {
+    let moment = Duration::from_millis(50);
+    let world = World::with(true, pop3::Times { look_again: moment, ..pop3::Times::default() });
+    world.deliver("Subject: one\n\nfirst\n");
+    let directory = &world.services.directory;
+    let ana = directory.account(&Address::new(ANA).unwrap()).unwrap().unwrap().id;
+    let (telephone, secret) = directory.add_app_password(ana, "Teléfono", ANA).unwrap();
+
+    let mut client = world.client();
+    client.ok(&format!("USER {ANA}"));
+    client.ok(&format!("PASS {}", secret.expose()));
+    client.ok("DELE 1");
+    // Looked at again and again, it goes on as long as the app password is there.
+    std::thread::sleep(4 * moment);
+    client.ok("NOOP");
+    directory.remove_app_password(telephone, ANA).unwrap();
+    assert_eq!(client.line(), "-ERR [AUTH] the account or its password was changed; sign in again");
+    assert!(client.is_over());
+    assert_eq!(world.left().len(), 1);
+
+    let mut client = world.signed_in();
+    directory.write(|tx| tx.set_account_state(ana, AccountState::Disabled)).unwrap();
+    assert_eq!(client.line(), "-ERR [AUTH] the account or its password was changed; sign in again");
+    assert!(client.is_over());
     world.finish();
 }
 

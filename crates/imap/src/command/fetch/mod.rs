@@ -359,6 +359,10 @@ impl FetchTask {
         }
         let indexes: Vec<usize> = positions.iter().flatten().copied().collect();
         let batch = Batch::read(&self.plan, who.user, image, &indexes)?;
+        if self.plan.bytes {
+            let sizes = indexes.iter().map(|&index| usize::try_from(image.row(index).size_bytes).unwrap_or(STEP_BYTES));
+            out.reserve(sizes.fold(0, usize::saturating_add).min(STEP_BYTES));
+        }
         let mut at = 0;
         for position in positions {
             if out.len() >= end {

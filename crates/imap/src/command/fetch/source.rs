@@ -7,15 +7,15 @@ use crate::cache::{self, Kind, Values};
 use crate::command::object_id;
 use crate::syntax::{self, SectionText};
 use edge::SignedIn;
-use message::Digest;
 use std::io::Write as _;
 use std::sync::Arc;
-use store::{BlobId, Image, Row};
+use store::{Blob, BlobId, Image, Row};
 
 /// Values that a batch of messages is told from.
 pub(super) struct Batch {
     kinds: Vec<(Kind, Values)>,
-    digests: Vec<Option<Digest>>,
+    /// What is known of their bytes.
+    known: Vec<Option<Blob>>,
 }
 
 impl Batch {
@@ -33,8 +33,8 @@ impl Batch {
             }
             kinds.push((kind, values));
         }
-        let digests = if plan.digests { cache::digests(&user.cell, &blobs)? } else { Vec::new() };
-        Ok(Batch { kinds, digests })
+        let known = if plan.digests || plan.bytes { cache::known(&user.cell, &blobs)? } else { Vec::new() };
+        Ok(Batch { kinds, known })
     }
 }
 
@@ -88,7 +88,8 @@ impl Source<'_> {
         }
         // Two messages are never held at once.
         *self.opened = None;
-        let bytes = cache::read_one(&self.user.cell, self.row.blob)?.ok_or(Skip::Damaged)?;
+        let known = self.batch.known.get(self.at).and_then(Option::as_ref);
+        let bytes = cache::read_known(&self.user.cell, self.row.blob, known)?.ok_or(Skip::Damaged)?;
         let opened = Arc::new(Opened::new(bytes));
         *self.opened = Some((self.row.blob, opened.clone()));
         Ok(opened)
@@ -114,8 +115,8 @@ impl Source<'_> {
                 syntax::write_date_time(out, row.save_date);
             }
             Item::EmailId => {
-                let digest = self.batch.digests[self.at].as_ref().ok_or(Skip::Damaged)?;
-                put(out, format_args!("EMAILID ({})", object_id::of_email(digest)));
+                let blob = self.batch.known[self.at].as_ref().ok_or(Skip::Damaged)?;
+                put(out, format_args!("EMAILID ({})", object_id::of_email(&blob.digest)));
             }
             Item::ThreadId => match object_id::of_thread(self.cached(Kind::Thread)?) {
                 Some(id) => put(out, format_args!("THREADID ({id})")),

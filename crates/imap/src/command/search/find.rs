@@ -266,8 +266,8 @@ impl Stretch<'_> {
     fn of_email_id(&self, id: &str, among: &Bits) -> Result<Bits, Trouble> {
         let (blobs, indexes) = self.blobs(among);
         let mut found = Bits::none(self.len);
-        for (digest, index) in cache::digests(&self.user.cell, &blobs)?.into_iter().zip(indexes) {
-            if digest.is_some_and(|digest| object_id::of_email(&digest) == id) {
+        for (blob, index) in cache::known(&self.user.cell, &blobs)?.into_iter().zip(indexes) {
+            if blob.is_some_and(|blob| object_id::of_email(&blob.digest) == id) {
                 found.add(index);
             }
         }
