@@ -1,0 +1,70 @@
+//! Mail of people who sign in.
+
+use crate::world::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use smtp::{Role, Settings};
+
+fn plain(password: &str) -> String {
+    format!("AUTH PLAIN {}", STANDARD.encode(format!("\0{ANA}\0{password}")))
+}
+
+#[test]
+fn somebody_signs_in_and_sends_as_themselves() {
+    let world = World::new(Role::Submission);
+    world.alias("sales@example.org", &[ANA, EVA]);
+    let mut client = world.client();
+    client.is("AUTH PLAIN", "503");
+    let offered = client.is("EHLO [192.0.2.1]", "250");
+    assert!(offered.contains("AUTH PLAIN LOGIN"), "{offered}");
+    client.is(&format!("MAIL FROM:<{ANA}>"), "530 5.7.0");
+    client.is("AUTH CRAM-MD5", "504 5.5.4");
+    client.is("AUTH PLAIN !", "501");
+    client.is(&plain("guessed"), "535 5.7.8");
+    client.is("AUTH PLAIN", "334 ");
+    client.is("*", "501");
+    client.is("AUTH LOGIN", "334 VXNlcm5hbWU6");
+    client.is(&STANDARD.encode(ANA), "334 UGFzc3dvcmQ6");
+    client.is(&STANDARD.encode(PASSWORD), "235 2.7.0");
+    client.is(&plain(PASSWORD), "503");
+    for stranger in ["eva@example.org", "ana@elsewhere.example", "\"ana maria\"@example.org"] {
+        client.is(&format!("MAIL FROM:<{stranger}>"), "553 5.7.1");
+    }
+    for own in [ANA, "ana+shop@example.org", "sales@example.org", ""] {
+        client.is(&format!("MAIL FROM:<{own}>"), "250");
+        client.is("RSET", "250");
+    }
+    client.is(&format!("MAIL FROM:<{ANA}>"), "250");
+    client.is("RCPT TO:<somebody@elsewhere.example>", "451 4.3.2");
+    client.is("RSET", "250");
+    assert!(client.mail(ANA, &[EVA], "Subject: hello\n\ntext\n").starts_with("250"));
+    let message = &world.inbox(EVA)[0];
+    assert!(message.contains(" with ESMTPA\r\n"), "{message}");
+    assert!(message.contains("\r\n for <eva@example.org>;\r\n"), "{message}");
+    assert!(message.contains("\r\nDate: ") && message.contains("@mail.example.org>\r\nSubject: hello"), "{message}");
+    world.finish();
+}
+
+#[test]
+fn nobody_signs_in_or_sends_in_the_clear() {
+    let world = World::strict(Settings::new(Role::Submission));
+    let mut client = world.client();
+    let offered = client.is("EHLO client.example", "250");
+    assert!(offered.contains("STARTTLS") && !offered.contains("AUTH"), "{offered}");
+    client.is(&plain(PASSWORD), "538 5.7.11");
+    client.is(&format!("MAIL FROM:<{ANA}>"), "530 5.7.0");
+    world.finish();
+}
+
+#[test]
+fn nobody_writes_findings_in_our_name() {
+    let world = World::new(Role::Submission);
+    let mut client = world.hello();
+    client.is(&plain(PASSWORD), "235");
+    let forged =
+        "Authentication-Results: mail.example.org; dmarc=pass\nAuthentication-Results: other.example; dmarc=pass\n";
+    assert!(client.mail(ANA, &[EVA], &format!("{forged}Subject: a\n\ntext\n")).starts_with("250"));
+    let message = &world.inbox(EVA)[0];
+    assert!(message.contains("Results: other.example;") && !message.contains("Results: mail.example.org"), "{message}");
+    world.finish();
+}
