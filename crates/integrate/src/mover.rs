@@ -165,5 +165,6 @@ fn copy(
         uidl: message.uidl.clone().filter(|_| uid.is_some()),
         traits: Traits(message.traits.0 & !Traits::UID_MADE_UP.0).with(Traits::OF_BEFORE),
         item: None,
+        id: None,
     })
 }

@@ -174,7 +174,7 @@ impl StoreSource {
     fn scripts(&self, home: &Home) -> Result<Vec<Script>, DirectoryError> {
         let (Some(directory), Some(address)) = (&self.directory, &home.address) else { return Ok(Vec::new()) };
         let Some(account) = directory.account(address)? else { return Ok(Vec::new()) };
-        let scripts = directory.scripts(account.id)?.into_iter();
+        let scripts = directory.scripts_with_vacation(account.id)?.into_iter();
         Ok(scripts.map(|s| Script { name: s.name, content: s.content, active: s.active }).collect())
     }
 }

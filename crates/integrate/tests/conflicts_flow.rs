@@ -374,6 +374,7 @@ fn mail_that_arrived_since_stays_when_the_apply_is_undone() {
         uidl: None,
         traits: store::Traits::default(),
         item: None,
+        id: None,
     }])
     .unwrap();
     verify(&flow.platform, flow.id);

@@ -3,7 +3,7 @@
 
 mod export_support;
 
-use directory::{AccountState, Alias, AliasAddress, Domain, DomainAlias, Forward, NewAccount};
+use directory::{AccountState, Alias, AliasAddress, Domain, DomainAlias, Forward, NewAccount, Vacation};
 use export_support::{Mail, World, paths};
 use integrate::export::{ExportError, MARKER, maildir, maildir_and};
 use integrate::{Progress, Selection, Silent};
@@ -209,6 +209,11 @@ fn names_that_a_maildir_cannot_have_are_mended_and_listed() {
     assert!(scan.mailboxes.iter().filter(|m| !m.name.is_inbox()).all(|m| m.items.len() == 1));
 }
 
+fn vacation(name: &str) -> Vacation {
+    let text = format!("{name} is away.");
+    Vacation { subject: None, text, first_day: None, last_day: None, interval_days: 7 }
+}
+
 #[test]
 fn accounts_and_addresses_are_written_for_dovecot_and_postfix() {
     let world = World::new();
@@ -247,7 +252,9 @@ fn accounts_and_addresses_are_written_for_dovecot_and_postfix() {
         tx.put_script(ana, "roundcube", b"keep;\n")?;
         tx.put_script(ana, "../../../otro", b"discard;\n")?;
         tx.activate_script(ana, Some("roundcube"))?;
-        tx.put_script(sealed, "suyo", b"stop;\n")
+        tx.put_script(sealed, "suyo", b"stop;\n")?;
+        tx.put_vacation(ana, &vacation("Ana"))?;
+        tx.put_vacation(bob, &vacation("Bob"))
     });
     written.unwrap();
     let exported = world.export();
@@ -276,7 +283,11 @@ fn accounts_and_addresses_are_written_for_dovecot_and_postfix() {
 
     let home = world.out().join("mail/example.org/Ana");
     assert_eq!(std::fs::read_link(home.join(".dovecot.sieve")).unwrap().to_str(), Some("sieve/roundcube.sieve"));
-    assert_eq!(paths(&home.join("sieve")), ["..%2F..%2F..%2Fotro.sieve", "roundcube.sieve"]);
+    assert_eq!(paths(&home.join("sieve")), ["..%2F..%2F..%2Fotro.sieve", "roundcube.sieve", "vacation.sieve"]);
+    let home = world.out().join("mail/example.org/bob");
+    assert_eq!(std::fs::read_link(home.join(".dovecot.sieve")).unwrap().to_str(), Some("sieve/vacation.sieve"));
+    let script = std::fs::read_to_string(home.join("sieve/vacation.sieve")).unwrap();
+    assert!(script.contains("Bob is away") && !script.contains("x.example"), "{script}");
     assert_eq!(paths(world.place.path()).iter().filter(|p| p.contains("otro")).count(), 1);
 
     let private = world.out().join("quarantine/accounts/example.org/dora");
@@ -285,7 +296,7 @@ fn accounts_and_addresses_are_written_for_dovecot_and_postfix() {
     assert!(!world.out().join("mail/example.org/dora").exists());
 
     let rules: Vec<(&str, &str)> = exported.notices.iter().map(|n| (n.rule, n.place.as_str())).collect();
-    assert_eq!(rules, [("6.4", "Ana@example.org"), ("8", "vieja@example.org")]);
+    assert_eq!(rules, [("6.4", "Ana@example.org"), ("6.4", "Ana@example.org"), ("8", "vieja@example.org")]);
 
     let tree = source::open(&world.out()).unwrap();
     let directory = tree.directory().unwrap();
@@ -306,7 +317,7 @@ fn accounts_and_addresses_are_written_for_dovecot_and_postfix() {
     );
     let scan = tree.scan(&tree.maildrops().unwrap()[0]).unwrap();
     let scripts: Vec<(&str, bool)> = scan.scripts.iter().map(|s| (s.name.as_str(), s.active)).collect();
-    assert_eq!(scripts.last(), Some(&("roundcube", true)));
+    assert_eq!(scripts[1..], [("roundcube", true), ("vacation", false)]);
 }
 
 #[test]

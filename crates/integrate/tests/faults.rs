@@ -501,6 +501,7 @@ fn what_stands_for_a_live_message_is_looked_at_and_not_taken_from_the_journal() 
         uidl: None,
         traits: store::Traits::default(),
         item: None,
+        id: None,
     }])
     .unwrap();
 

@@ -152,6 +152,7 @@ fn delivery(account: &Account, mailbox: MailboxId, text: &str) -> Delivery {
         uidl: None,
         traits: Traits::default(),
         item: None,
+        id: None,
     }
 }
 

@@ -136,6 +136,7 @@ fn live_on(platform: &Platform, address: &str, n: usize) -> Digest {
         uidl: None,
         traits: Traits::default(),
         item: None,
+        id: None,
     }])
     .unwrap();
     seen.digest

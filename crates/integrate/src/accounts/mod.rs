@@ -1,7 +1,7 @@
 //! Accounts, aliases and domains of an integration: what is staged of them, what becomes of them (`RULES.md 6.4`, 7 and
 //! 8), how that is taken back, and the conflicts that a person decides.
 //!
-//! Staging writes down what a source's files say. [`Facts`] about one address and the pure [`decide`] follow, then
+//! Staging writes down what a source's files say. [`Facts`] about one address and the pure [`decide()`] follow, then
 //! [`settle_account`] writes the decision into the directory with all that is needed to take it back. What accounts
 //! share is settled by [`settle_shared`]. Mail is none of its business: whoever flips mail calls it, with accounts in
 //! any order (`RULES.md` G10).

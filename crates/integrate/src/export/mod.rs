@@ -279,7 +279,11 @@ impl Run<'_> {
         let barred = account.state != AccountState::Open || shut.contains(account.address.domain());
         etc.account(account, closed, barred)?;
         let home = home::make(if closed { aside } else { mail }, &account.address)?;
-        let scripts = self.platform.directory.scripts(account.id)?;
+        let directory = &self.platform.directory;
+        let scripts = directory.scripts_with_vacation(account.id)?;
+        if directory.vacation(account.id)?.is_some() && directory.active_script(account.id)?.is_some() {
+            self.notice("6.4", &account.address, "its vacation is a script that does not run, since another does");
+        }
         home::write_scripts(self, &home, &account.address, &scripts)?;
         self.mail(&home, &account.address, jobs)
     }

@@ -5,7 +5,7 @@
 //! records under the same chain: one head and one signature serve both. `docs/formats/ledger.md` describes them byte
 //! by byte.
 //!
-//! [`LedgerWriter`] streams one out; [`check`] reads one of either form back and names the first line that is not as
+//! [`LedgerWriter`] streams one out; [`check()`] reads one of either form back and names the first line that is not as
 //! it was written; [`convert`] writes one in the other form. None holds more than one line in memory.
 
 mod check;

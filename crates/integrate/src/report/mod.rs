@@ -2,7 +2,7 @@
 //!
 //! A [`Report`] is filled by the integration from its ledger and plan. It is JSON by its `Serialize`
 //! (`docs/formats/report.md` lists the names, which are stable) and a page by [`html::render`]. Both say of every
-//! account, in the same words, what happened to it ([`sentence`]), and show the numbers as a sum that must add up.
+//! account, in the same words, what happened to it ([`sentence()`]), and show the numbers as a sum that must add up.
 //!
 //! Everything a report quotes (addresses, paths, subjects, names) was written by strangers.
 

@@ -181,6 +181,7 @@ impl Task {
             uidl: self.uidl,
             traits,
             item: Some((self.number, StagedKind::Message as u8, self.origin)),
+            id: None,
         }
     }
 

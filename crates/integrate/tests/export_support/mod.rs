@@ -134,6 +134,7 @@ impl World {
                 uidl: mail.uidl.clone(),
                 traits: mail.traits,
                 item: None,
+                id: None,
             }
         };
         cell.deliver(mail.iter().map(delivery).collect()).unwrap();

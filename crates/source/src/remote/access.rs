@@ -1,6 +1,8 @@
 //! Who signs in at a server: everybody with a password of their own, or one master for all.
 
 use crate::SourceError;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use message::Address;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -104,6 +106,12 @@ impl SignIn {
     /// The login name.
     pub fn login(&self) -> &str {
         &self.login
+    }
+
+    /// The message of PLAIN (RFC 4616 §2), as both protocols send it.
+    pub(super) fn plain(&self) -> String {
+        let authzid = self.authzid.as_deref().unwrap_or_default();
+        BASE64_STANDARD.encode(format!("{authzid}\0{}\0{}", self.login, self.password.expose()))
     }
 }
 

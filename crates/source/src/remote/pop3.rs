@@ -1,10 +1,8 @@
 //! A session with a POP3 server (RFC 1939) that only reads: nothing is deleted, so nothing changes at its end.
 
 use super::error::words;
-use super::wire::Wire;
+use super::wire::{COMMAND_TIMEOUTS, Wire};
 use super::{RemoteError, Server, SignIn};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 
 /// The longest line that is no line of a message; RFC 2449 §4 allows 512 bytes.
 const MAX_LINE_BYTES: usize = 8192;
@@ -14,9 +12,6 @@ const MAX_MESSAGES: usize = 10_000_000;
 
 /// Lines of CAPA's answer.
 const MAX_CAPABILITIES: usize = 1000;
-
-/// How many timeouts a command may take in all.
-const COMMAND_TIMEOUTS: u32 = 30;
 
 /// A session of somebody who is in.
 pub struct Session {
@@ -160,18 +155,17 @@ impl Session {
 
     fn sign_in(&mut self, sign_in: &SignIn) -> Result<(), RemoteError> {
         let password = sign_in.password.expose();
-        let Some(authzid) = &sign_in.authzid else {
+        if sign_in.authzid.is_none() {
             self.command("USER", &format!(" {}", sign_in.login))?;
             return self.command("PASS", &format!(" {password}"));
-        };
+        }
         self.wire.begin("AUTH", COMMAND_TIMEOUTS);
         self.wire.write(b"AUTH PLAIN\r\n")?;
         self.read_line()?;
         if !self.line.starts_with(b"+") || self.line.starts_with(b"+OK") {
             return self.refusal("AUTH");
         }
-        let answer = BASE64_STANDARD.encode(format!("{authzid}\0{}\0{password}", sign_in.login));
-        self.wire.write(format!("{answer}\r\n").as_bytes())?;
+        self.wire.write(format!("{}\r\n", sign_in.plain()).as_bytes())?;
         self.answer("AUTH")
     }
 

@@ -14,6 +14,9 @@ const CHUNK_BYTES: usize = 32 * 1024;
 /// The slowest pace at which a literal may arrive, beyond the timeout.
 const SLOWEST_BYTES_A_SECOND: u64 = 1024;
 
+/// How many timeouts a command may take in all: a cold index of a large mailbox takes minutes.
+pub(super) const COMMAND_TIMEOUTS: u32 = 30;
+
 /// A connection to a server.
 pub(super) struct Wire {
     stream: Stream,

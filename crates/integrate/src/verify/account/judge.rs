@@ -26,6 +26,22 @@ pub(super) struct Judge<'a, 'w> {
     pub(super) rows: Vec<LedgerRow>,
 }
 
+/// What stands at a place of the result.
+pub(super) enum Standing<'a> {
+    /// A message.
+    Message {
+        /// Its row in `Live::rows`.
+        index: usize,
+        mailbox: &'a Mailbox,
+        message: &'a Message,
+        blob: &'a Blob,
+    },
+    /// None any more: its owner expunged it.
+    Expunged,
+    /// None.
+    Nothing,
+}
+
 impl<'a, 'w> Judge<'a, 'w> {
     pub(super) fn new(
         run: &'a Run<'a>,
@@ -245,27 +261,36 @@ impl<'a, 'w> Judge<'a, 'w> {
         rules: Rules,
         row: &mut LedgerRow,
     ) -> Result<Result<(), String>, IntegrationError> {
-        let live = &self.work.live;
-        let Some(index) = live.by_place.get(&at).copied() else {
-            if live.expunged.contains(&at) {
-                row.reason = Some("its owner expunged it after the integration".into());
+        let (index, mailbox, message, blob) = match self.standing(at, row) {
+            Standing::Message { index, mailbox, message, blob } => (index, mailbox, message, blob),
+            Standing::Expunged => {
                 self.tally.entry(identity).or_default().expunged.insert(at);
                 return Ok(Ok(()));
             }
-            return Ok(Err("the message that stands for it is not there".into()));
+            Standing::Nothing => return Ok(Err("the message that stands for it is not there".into())),
         };
-        let (mailbox, message, blob) = &live.rows[index];
-        let mailbox = &live.mailboxes[*mailbox];
-        row.target = Some(target(self.work.address.as_ref(), mailbox, message, blob));
         row.was_in = Some(item.mailbox.clone()).filter(|m| *m != mailbox.name.as_str());
-        let there = match &self.result[index] {
-            Ok(there) => *there,
-            Err(why) => return Ok(Err(why.clone())),
-        };
-        if there == identity {
-            return Ok(self.as_it_was(item, mailbox, message));
+        match &self.result[index] {
+            Ok(there) if *there == identity => Ok(self.as_it_was(item, mailbox, message)),
+            Ok(_) => self.stands_for(item.staged.as_ref().map(|s| &s.1), blob, rules),
+            Err(why) => Ok(Err(why.clone())),
         }
-        self.stands_for(item.staged.as_ref().map(|s| &s.1), blob, rules)
+    }
+
+    /// What stands at a place of the result; the row says so.
+    pub(super) fn standing(&self, at: At, row: &mut LedgerRow) -> Standing<'a> {
+        let live = &self.work.live;
+        if let Some(index) = live.by_place.get(&at).copied() {
+            let (mailbox, message, blob) = &live.rows[index];
+            let mailbox = &live.mailboxes[*mailbox];
+            row.target = Some(target(self.work.address.as_ref(), mailbox, message, blob));
+            return Standing::Message { index, mailbox, message, blob };
+        }
+        if live.expunged.contains(&at) {
+            row.reason = Some("its owner expunged it after the integration".into());
+            return Standing::Expunged;
+        }
+        Standing::Nothing
     }
 
     /// Whether a different message may stand for this one: the whole of a damaged one, or its near twin.

@@ -2,8 +2,8 @@
 
 use super::At;
 use super::ends::{End, another_may_stand, end};
-use super::judge::Judge;
-use super::live::{Was, target};
+use super::judge::{Judge, Standing};
+use super::live::Was;
 use crate::integration::IntegrationError;
 use crate::ledger::{LedgerRow, LineageRole, Outcome, encode_path};
 use crate::plan::Rules;
@@ -105,16 +105,11 @@ impl Judge<'_, '_> {
         rules: Rules,
         row: &mut LedgerRow,
     ) -> Result<Result<(), String>, IntegrationError> {
-        let live = &self.work.live;
-        let Some(index) = live.by_place.get(&at).copied() else {
-            if live.expunged.contains(&at) {
-                row.reason = Some("its owner expunged it after the integration".into());
-                return Ok(Ok(()));
-            }
-            return Ok(Err("a live message is not in the result".into()));
+        let (index, blob) = match self.standing(at, row) {
+            Standing::Message { index, blob, .. } => (index, blob),
+            Standing::Expunged => return Ok(Ok(())),
+            Standing::Nothing => return Ok(Err("a live message is not in the result".into())),
         };
-        let (mailbox, message, blob) = &live.rows[index];
-        row.target = Some(target(self.work.address.as_ref(), &live.mailboxes[*mailbox], message, blob));
         match &self.result[index] {
             Ok(there) if Some(*there) == was.identity() => Ok(Ok(())),
             Ok(_) => self.stands_for(was.blob.as_ref(), blob, rules),

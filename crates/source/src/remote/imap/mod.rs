@@ -3,10 +3,8 @@
 mod parse;
 
 use super::error::words;
-use super::wire::Wire;
+use super::wire::{COMMAND_TIMEOUTS, Wire};
 use super::{RemoteError, Server, SignIn};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use message::{Flags, Keyword};
 use parse::{Kind, Response, Status, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -28,9 +26,6 @@ const MAX_MESSAGES: u32 = 10_000_000;
 
 /// Different names of flags that nobody knows, to be listed.
 const MAX_UNKNOWN_FLAGS: usize = 100;
-
-/// How many timeouts a command may take in all: a cold index of a large mailbox takes minutes.
-const COMMAND_TIMEOUTS: u32 = 30;
 
 /// A session of somebody who is in.
 pub struct Session {
@@ -425,8 +420,7 @@ impl Session {
         };
         let plain = self.can("AUTH=PLAIN");
         let result = if plain {
-            let authzid = sign_in.authzid.as_deref().unwrap_or_default();
-            let answer = BASE64_STANDARD.encode(format!("{authzid}\0{}\0{password}", sign_in.login));
+            let answer = sign_in.plain();
             match self.can("SASL-IR") {
                 true => {
                     let line = [&b"AUTHENTICATE PLAIN "[..], answer.as_bytes()];
