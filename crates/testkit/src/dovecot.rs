@@ -8,23 +8,19 @@ pub(crate) mod client;
 
 pub use client::{ServedMailbox, ServedMessage, UidlEntry};
 
+use crate::process::{Daemon, free_ports};
 use crate::requirement::has_programs;
 use anyhow::{Context, bail, ensure};
-use rustix::process::{Pid, Signal};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// How long Dovecot may take to listen, or to end; a loaded machine needs a part of it.
-const PATIENCE: Duration = Duration::from_secs(30);
+use std::process::{Command, Stdio};
 
 /// A running Dovecot.
 #[derive(Debug)]
 pub struct Dovecot {
     // Dropped in this order: the process ends before its directory goes.
-    master: Master,
+    master: Daemon,
     directory: tempfile::TempDir,
     imap: SocketAddr,
     pop3: SocketAddr,
@@ -68,7 +64,7 @@ impl Dovecot {
             let [imap, pop3] = free_ports()?;
             let configuration = configuration(directory.path(), users.is_some(), &owner, imap.port(), pop3.port());
             std::fs::write(directory.path().join("dovecot.conf"), configuration + more)?;
-            if let Some(master) = Master::start(directory.path(), [imap, pop3])? {
+            if let Some(master) = start_master(directory.path(), [imap, pop3])? {
                 return Ok(Some(Dovecot { master, directory, imap, pop3 }));
             }
         }
@@ -117,7 +113,7 @@ impl Dovecot {
 
     /// Process number of the master.
     pub fn pid(&self) -> u32 {
-        self.master.0.id()
+        self.master.pid()
     }
 }
 
@@ -168,12 +164,6 @@ fn copy_mail(root: &Path, users: Option<&Path>, to: &Path, owner: &Owner) -> any
     Ok(())
 }
 
-fn free_ports() -> std::io::Result<[SocketAddr; 2]> {
-    // Both stay bound until both are known, so that they differ.
-    let listeners = [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?];
-    Ok([listeners[0].local_addr()?, listeners[1].local_addr()?])
-}
-
 fn configuration(directory: &Path, passwords: bool, owner: &Owner, imap: u16, pop3: u16) -> String {
     let Owner { root, user, group } = owner;
     let directory = directory.display();
@@ -208,54 +198,22 @@ fn configuration(directory: &Path, passwords: bool, owner: &Owner, imap: u16, po
 }
 
 fn log(directory: &Path) -> String {
-    let text = std::fs::read(directory.join("log")).unwrap_or_default();
-    format!("Dovecot's log:\n{}", String::from_utf8_lossy(&text))
+    format!("Dovecot's log:\n{}", crate::files::log(&directory.join("log")))
 }
 
-/// The master process; it ends its own children.
-#[derive(Debug)]
-struct Master(Child);
-
-impl Master {
-    /// Starts it and waits until it listens; `None` when a port was taken.
-    fn start(directory: &Path, ports: [SocketAddr; 2]) -> anyhow::Result<Option<Master>> {
-        let mut command = Command::new("dovecot");
-        command.arg("-F").arg("-c").arg(directory.join("dovecot.conf"));
-        let path = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        // What it says before it has read its configuration belongs into its log too.
-        command.stderr(std::fs::File::options().create(true).append(true).open(directory.join("log"))?);
-        let mut master = Master(command.spawn().context("cannot start dovecot")?);
-        let patient_until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = master.0.try_wait()? {
-                let log = log(directory);
-                ensure!(log.contains("Address already in use"), "dovecot ended at once ({status})\n{log}");
-                std::fs::remove_file(directory.join("log"))?;
-                return Ok(None);
-            }
-            if ports.iter().all(|port| TcpStream::connect(port).is_ok()) {
-                return Ok(Some(master));
-            }
-            ensure!(Instant::now() < patient_until, "dovecot does not listen\n{}", log(directory));
-            std::thread::sleep(Duration::from_millis(20));
-        }
+/// Starts the master process, which ends its own children, and waits until it listens; `None` when a port was taken.
+fn start_master(directory: &Path, ports: [SocketAddr; 2]) -> anyhow::Result<Option<Daemon>> {
+    let mut command = Command::new("dovecot");
+    command.arg("-F").arg("-c").arg(directory.join("dovecot.conf"));
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"));
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    // What it says before it has read its configuration belongs into its log too.
+    command.stderr(std::fs::File::options().create(true).append(true).open(directory.join("log"))?);
+    let mut master = Daemon::spawn(&mut command)?;
+    if master.listens(&ports, || log(directory), "Address already in use")? {
+        return Ok(Some(master));
     }
-}
-
-impl Drop for Master {
-    fn drop(&mut self) {
-        let pid = Pid::from_child(&self.0);
-        // An error means that it has ended already, which the wait below sees.
-        let _ = rustix::process::kill_process(pid, Signal::TERM);
-        let patient_until = Instant::now() + PATIENCE;
-        while let Ok(None) = self.0.try_wait() {
-            if Instant::now() > patient_until {
-                let _ = self.0.kill();
-                let _ = self.0.wait();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
+    std::fs::remove_file(directory.join("log"))?;
+    Ok(None)
 }

@@ -1,13 +1,16 @@
 //! Helpers for tests.
 
 pub mod crashdisk;
+pub mod dns_server;
 pub mod dovecot;
 pub mod files;
 pub mod incident;
+pub mod postfix;
 pub mod process;
 mod requirement;
 pub mod sample;
 pub mod served;
+pub mod tls;
 pub mod truth;
 
-pub use requirement::has_programs;
+pub use requirement::{file_named_by, has_programs, has_python, is_root};

@@ -1,4 +1,8 @@
-//! Running the product as a person or a power failure would: to its end, or killed on the way.
+//! Running the product and its peers as a person or a power failure would: to their end, or killed on the way.
+
+mod daemon;
+
+pub use daemon::{Daemon, free_ports};
 
 use anyhow::Context;
 use std::io::Read;

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The root of the workspace.
 pub(crate) fn workspace() -> PathBuf {
@@ -47,6 +48,43 @@ pub fn has_programs(names: &[&str]) -> bool {
         not_run(&format!("{name} is not installed"), in_ci() || shared_is_there());
     }
     missing.is_none()
+}
+
+/// Whether Debian's Python has a module; says what the test cannot do without it. It is `/usr/bin/python3` that has it.
+///
+/// # Panics
+/// As [`has_programs`].
+pub fn has_python(module: &str) -> bool {
+    let python = Command::new("/usr/bin/python3").args(["-c", &format!("import {module}")]).output();
+    let has = python.is_ok_and(|output| output.status.success());
+    if !has {
+        not_run(&format!("Python's module {module} is not installed"), in_ci() || shared_is_there());
+    }
+    has
+}
+
+/// The file that an environment variable names: material that is not ours to keep. Says what the test cannot do without it.
+///
+/// # Panics
+/// When the variable is not set in CI.
+pub fn file_named_by(variable: &str, what: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    if path.is_none() {
+        not_run(&format!("{variable} names no file with {what}"), in_ci());
+    }
+    path
+}
+
+/// Whether this is root; says what cannot be done otherwise.
+///
+/// # Panics
+/// When it is not in CI.
+pub fn is_root(why: &str) -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        not_run(why, in_ci());
+    }
+    is_root
 }
 
 /// Whether a program is on the path.

@@ -1,21 +1,21 @@
 //! The product serving on loopback, as a process of its own.
 
 use crate::dovecot::{ServedMailbox, UidlEntry, client};
+use crate::process::{Daemon, free_ports};
 use anyhow::{Context, bail, ensure};
-use rustix::process::{Pid, Signal};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
-/// How long it may take to listen, or to end; a loaded machine needs a part of it.
+/// How long an answer of HTTP may take; a loaded machine needs a part of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `reintegra serve`. Dropping it ends it.
 #[derive(Debug)]
 pub struct Served {
     // Dropped in this order: the process ends before its directory goes.
-    process: Process,
+    process: Daemon,
     directory: tempfile::TempDir,
     /// IMAP that begins in the clear; passwords are taken there, since it is loopback.
     pub imap: SocketAddr,
@@ -25,6 +25,16 @@ pub struct Served {
     pub pop3: SocketAddr,
     /// POP3 with TLS first.
     pub pop3s: SocketAddr,
+    /// SMTP for hosted domains.
+    pub mx: SocketAddr,
+    /// Submission that begins in the clear; passwords are taken there.
+    pub submission: SocketAddr,
+    /// Submission with TLS first.
+    pub submissions: SocketAddr,
+    /// LMTP.
+    pub lmtp: SocketAddr,
+    /// ManageSieve; passwords are taken without TLS.
+    pub managesieve: SocketAddr,
     /// Metrics and health.
     pub operator: SocketAddr,
 }
@@ -46,11 +56,14 @@ impl Served {
 
     fn try_start(binary: &Path, data: &Path, more: &str) -> anyhow::Result<Option<Served>> {
         let directory = tempfile::Builder::new().prefix("served-").tempdir()?;
-        let [imap, imaps, pop3, pop3s, operator] = free_ports()?;
+        let ports: [SocketAddr; 10] = free_ports()?;
+        let [imap, imaps, pop3, pop3s, mx, submission, submissions, lmtp, managesieve, operator] = ports;
         let configuration = directory.path().join("reintegra.toml");
         let text = format!(
             "imap.listen = [\"{imap}\"]\nimap.listen_tls = [\"{imaps}\"]\n\
              pop3.listen = [\"{pop3}\"]\npop3.listen_tls = [\"{pop3s}\"]\n\
+             mx.listen = [\"{mx}\"]\nlmtp.listen = [\"{lmtp}\"]\nmanagesieve.listen = [\"{managesieve}\"]\n\
+             submission.listen = [\"{submission}\"]\nsubmission.listen_tls = [\"{submissions}\"]\n\
              operator.listen = \"{operator}\"\nsign_in.loopback_without_tls = true\n{more}"
         );
         std::fs::write(&configuration, text)?;
@@ -58,23 +71,25 @@ impl Served {
         let mut command = Command::new(binary);
         command.arg("--data").arg(data).arg("serve").arg("--config").arg(&configuration);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let process = Process(command.spawn().with_context(|| format!("cannot start {command:?}"))?);
-        let mut served = Served { process, directory, imap, imaps, pop3, pop3s, operator };
-        let patient_until = Instant::now() + PATIENCE;
+        let process = Daemon::spawn(&mut command)?;
+        let mut served = Served {
+            process,
+            directory,
+            imap,
+            imaps,
+            pop3,
+            pop3s,
+            mx,
+            submission,
+            submissions,
+            lmtp,
+            managesieve,
+            operator,
+        };
+        let log = served.directory.path().join("log");
         // In the order in which it binds them, the last last.
-        while [imap, imaps, pop3, pop3s, operator].iter().any(|port| TcpStream::connect(port).is_err()) {
-            if let Some(status) = served.process.0.try_wait()? {
-                ensure!(
-                    served.log().contains("cannot be listened on"),
-                    "it ended at once ({status})\n{}",
-                    served.log()
-                );
-                return Ok(None);
-            }
-            ensure!(Instant::now() < patient_until, "it does not listen\n{}", served.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(Some(served))
+        let listens = served.process.listens(&ports, || crate::files::log(&log), "cannot be listened on")?;
+        Ok(listens.then_some(served))
     }
 
     /// Everything that IMAP shows of an account, by a client that shares nothing with the product.
@@ -95,12 +110,12 @@ impl Served {
 
     /// What it wrote into its log.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(self.directory.path().join("log")).unwrap_or_default()).into_owned()
+        crate::files::log(&self.directory.path().join("log"))
     }
 
     /// Its process number.
     pub fn pid(&self) -> u32 {
-        self.process.0.id()
+        self.process.pid()
     }
 
     /// Ends it as a service manager does, and gives how it ended and its log.
@@ -109,14 +124,8 @@ impl Served {
     /// When it does not end.
     pub fn stop(mut self) -> anyhow::Result<(ExitStatus, String)> {
         self.process.terminate();
-        let patient_until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.process.0.try_wait()? {
-                return Ok((status, self.log()));
-            }
-            ensure!(Instant::now() < patient_until, "it does not end\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let status = self.process.wait()?.with_context(|| format!("it does not end\n{}", self.log()))?;
+        Ok((status, self.log()))
     }
 
     /// Kills it (SIGKILL).
@@ -124,9 +133,7 @@ impl Served {
     /// # Errors
     /// When it cannot be killed.
     pub fn kill(mut self) -> anyhow::Result<()> {
-        self.process.0.kill()?;
-        self.process.0.wait()?;
-        Ok(())
+        self.process.kill()
     }
 }
 
@@ -144,37 +151,4 @@ pub fn get(server: SocketAddr, path: &str) -> anyhow::Result<String> {
     let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no body")?;
     ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
     Ok(body.to_owned())
-}
-
-/// Ports of loopback that are free now.
-fn free_ports<const N: usize>() -> anyhow::Result<[SocketAddr; N]> {
-    // All stay bound until all are known, so that they differ.
-    let listeners: Vec<TcpListener> =
-        (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
-    let ports = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-    ports.try_into().map_err(|_| anyhow::anyhow!("as many ports as listeners"))
-}
-
-#[derive(Debug)]
-struct Process(Child);
-
-impl Process {
-    fn terminate(&self) {
-        // An error means that it has ended already, which a wait sees.
-        let _ = rustix::process::kill_process(Pid::from_child(&self.0), Signal::TERM);
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.terminate();
-        let patient_until = Instant::now() + PATIENCE;
-        while let Ok(None) = self.0.try_wait() {
-            if Instant::now() > patient_until {
-                let _ = self.0.kill();
-                let _ = self.0.wait();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
 }
