@@ -71,6 +71,22 @@ pub(crate) enum Command {
     /// Switch an IMAP capability off for an account whose client stumbles on it; works beside `serve`
     #[command(subcommand)]
     Capability(CapabilityCommand),
+    /// Look at mail that waits to be handed on, and act on it; works beside `serve`. Mail in mailboxes is not touched
+    Queue(QueueArgs),
+    /// Send mail of an account on to other addresses; works beside `serve`
+    #[command(subcommand)]
+    Forward(ForwardCommand),
+    /// Answer people who write to an account while nobody is there; works beside `serve`
+    #[command(subcommand)]
+    Vacation(VacationCommand),
+    /// Work on the Sieve scripts of an account; works beside `serve`
+    #[command(subcommand)]
+    Sieve(SieveCommand),
+    /// Make and change the keys that a domain's mail is signed with; works beside `serve`
+    #[command(subcommand)]
+    Dkim(DkimCommand),
+    /// Write what a domain's zone needs: MX, SPF, DKIM, DMARC, MTA-STS, TLS-RPT, SRV
+    Dns(DnsArgs),
     /// Work on an exported ledger; needs no data directory
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -494,4 +510,251 @@ mod tests {
     fn the_command_line_contradicts_itself_nowhere() {
         Cli::command().debug_assert();
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ForwardCommand {
+    /// Send it on from now on; what was there before is replaced
+    Set(ForwardSetArgs),
+    /// Show where it is sent on to
+    Show(AccountArgs),
+    /// Send nothing on any more
+    Remove(AccountArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountArgs {
+    /// The account's address
+    pub(crate) account: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForwardSetArgs {
+    /// The account's address
+    pub(crate) account: String,
+    /// Where to; may be given several times
+    #[arg(long, value_name = "ADDRESS", required = true)]
+    pub(crate) to: Vec<String>,
+    /// The account keeps a copy
+    #[arg(long)]
+    pub(crate) keep_copy: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VacationCommand {
+    /// Answer from now on; the text comes from standard input
+    Set(VacationSetArgs),
+    /// Show what is answered
+    Show(AccountArgs),
+    /// Answer no more
+    Remove(AccountArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VacationSetArgs {
+    /// The account's address
+    pub(crate) account: String,
+    /// The subject; made from that of the message that is answered where there is none
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) subject: Option<String>,
+    /// The first day, as 2026-12-24
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<String>,
+    /// The last day
+    #[arg(long, value_name = "DAY")]
+    pub(crate) until: Option<String>,
+    /// For how many days nobody is answered twice
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=365))]
+    pub(crate) days: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SieveCommand {
+    /// List the scripts
+    List(AccountListArgs),
+    /// Show a script
+    Show(ScriptArgs),
+    /// Add a script from standard input, or replace one; it must be right
+    Put(ScriptArgs),
+    /// Let a script run for mail that comes in, instead of any other
+    Activate(ScriptArgs),
+    /// Let no script run
+    Deactivate(AccountArgs),
+    /// Remove a script that does not run
+    Remove(ScriptArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScriptArgs {
+    /// The account's address
+    pub(crate) account: String,
+    /// The script's name
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DkimCommand {
+    /// Make keys and show their records; they sign once they are activated
+    New(DkimNewArgs),
+    /// List keys
+    List(DkimListArgs),
+    /// Let a key sign, instead of the domain's other of its kind; publish its record first
+    Activate(DkimKeyArgs),
+    /// Let a key sign no more; leave its record published for a week
+    Retire(DkimKeyArgs),
+    /// Remove a key that does not sign
+    Remove(DkimKeyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DkimNewArgs {
+    /// The domain
+    pub(crate) domain: String,
+    /// What kind of key
+    #[arg(long, default_value = "both")]
+    pub(crate) kind: DkimKind,
+    /// Its selector; made from the date where none is given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) selector: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DkimKind {
+    /// RSA with 2,048 bits, which everybody can check
+    Rsa,
+    /// Ed25519: short, and not known everywhere yet
+    Ed25519,
+    /// One of each
+    Both,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DkimListArgs {
+    /// Only of this domain
+    pub(crate) domain: Option<String>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DkimKeyArgs {
+    /// The domain
+    pub(crate) domain: String,
+    /// The key's selector, as the list says it
+    pub(crate) selector: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DnsArgs {
+    /// The domain
+    pub(crate) domain: String,
+    /// The configuration of `serve`: the server's name and where its mail comes from
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Who gets the reports of others; postmaster of the domain where nobody is named
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) reports: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueArgs {
+    /// The configuration of `serve`: its data directory, and what is told to senders where no server runs
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: QueueCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// List messages that wait, oldest first
+    List(QueueListArgs),
+    /// Show a message's envelope, recipients, last words and next tries
+    Show(QueueShowArgs),
+    /// Try at once what waits; what is held stays held
+    Retry(QueueSelectionArgs),
+    /// Try nothing of it until it is released
+    Hold(QueueSelectionArgs),
+    /// Let go on what is held
+    Release(QueueSelectionArgs),
+    /// Give up, and tell the senders: they get the message back with the reason
+    Bounce(QueueBounceArgs),
+    /// Destroy waiting messages without telling anybody: they reach nobody. Asks first
+    Drop(QueueDropArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueListArgs {
+    #[command(flatten)]
+    pub(crate) which: QueueFilterArgs,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueShowArgs {
+    /// The message, as the list names it
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+/// Which of the messages that wait; all that is said must hold.
+#[derive(Debug, Args)]
+pub(crate) struct QueueFilterArgs {
+    /// Only from this sender; "" for notices that have none
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) sender: Option<String>,
+    /// Only to this recipient
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) recipient: Option<String>,
+    /// Only to this domain
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// Only what is in this state
+    #[arg(long)]
+    pub(crate) state: Option<QueueState>,
+    /// Only what came this many hours ago or earlier
+    #[arg(long, value_name = "HOURS")]
+    pub(crate) older_than: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueueState {
+    /// Tried when it is due
+    Waiting,
+    /// Waits for the operator
+    Held,
+    /// Being tried at the moment
+    Running,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueSelectionArgs {
+    /// A message, as the list names it
+    #[arg(required_unless_present_any = ["sender", "recipient", "domain", "state", "older_than", "all"])]
+    pub(crate) id: Option<String>,
+    #[command(flatten)]
+    pub(crate) which: QueueFilterArgs,
+    /// Everything that waits
+    #[arg(long, conflicts_with_all = ["id", "sender", "recipient", "domain", "state", "older_than"])]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueBounceArgs {
+    #[command(flatten)]
+    pub(crate) selection: QueueSelectionArgs,
+    /// What the senders are told
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueDropArgs {
+    #[command(flatten)]
+    pub(crate) selection: QueueSelectionArgs,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
 }

@@ -14,6 +14,7 @@ mod output;
 mod selection;
 mod serve;
 mod session;
+mod zone;
 
 use clap::Parser as _;
 use cli::{Cli, Command};

@@ -2,18 +2,23 @@
 
 use crate::exit::Exit;
 use crate::figures::{Count, Things};
+use crate::serve::QUEUE;
 use crate::session::Session;
+use anyhow::Context as _;
 use integrate::{Platform, Progress};
 use message::Address;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use store::{CheckReport, LIVE, StoreError};
+use store::spool::{Report, Spool};
+use store::{CheckReport, LIVE, OpenOptions, StoreError};
 
 pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
     let platform = session.open("check")?;
     let checked = session.step("check", |progress| check_cells(&platform, progress))?;
     let directory = platform.directory.check_consistency()?;
     let unknown = unknown_accounts(&platform)?;
+    let queue = check_queue(platform.dir())?;
     let output = &mut session.output;
     let mut sum = CheckReport::default();
     for report in checked.value {
@@ -33,7 +38,13 @@ pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
             "cell {cell:02}: {address} has mailboxes, and the directory of accounts has no such account"
         ));
     }
-    let problems = (sum.problems.len() + directory.len() + unknown.len()) as u64;
+    for problem in &queue.problems {
+        output.line(format_args!("queue: {problem}"));
+    }
+    let problems = (sum.problems.len() + directory.len() + unknown.len() + queue.problems.len()) as u64;
+    sum.records += queue.records;
+    sum.messages += queue.messages;
+    sum.reported += queue.reported;
     output.line(format_args!(
         "checked {} and {} in {}: {}",
         Things(sum.records, "record"),
@@ -48,6 +59,16 @@ pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
         ));
     }
     Ok(Exit::complete_if(problems == 0))
+}
+
+/// Checks the queue, where there is one.
+fn check_queue(data: &Path) -> anyhow::Result<Report> {
+    let directory = data.join(QUEUE);
+    if !directory.exists() {
+        return Ok(Report::default());
+    }
+    let spool = Spool::open(&directory, OpenOptions::for_purpose("reintegra check"));
+    Ok(spool.context("the queue cannot be opened")?.check()?)
 }
 
 /// Live accounts of cells that the directory does not know: nobody can sign in to them.

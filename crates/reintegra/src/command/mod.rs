@@ -8,7 +8,10 @@ mod check;
 mod completions;
 mod config;
 mod conflicts;
+mod dkim;
+mod dns;
 mod export;
+mod forward;
 mod import;
 mod init;
 mod integrate;
@@ -16,16 +19,21 @@ mod ledger;
 mod man;
 mod messages;
 mod password;
+mod queue;
 mod rebuild;
 mod serve;
+mod sieve;
 mod source;
 mod staged;
+mod vacation;
 mod verify;
 
 use crate::cli::{Command, ConfigCommand, ExportCommand, LedgerCommand, PasswordCommand};
 use crate::exit::Exit;
+use crate::nearest::Nearest;
+use crate::selection;
 use crate::session::Session;
-use directory::DirectoryError;
+use directory::{Directory, DirectoryError};
 
 /// Runs a command.
 ///
@@ -49,6 +57,12 @@ pub(crate) fn run(command: Command, session: &mut Session) -> anyhow::Result<Exi
         Command::Password(PasswordCommand::Set(args)) => password::set(&args, session),
         Command::AppPassword(command) => app_password::run(&command, session),
         Command::Capability(command) => capability::run(&command, session),
+        Command::Queue(args) => queue::run(&args, session),
+        Command::Forward(command) => forward::run(&command, session),
+        Command::Vacation(command) => vacation::run(&command, session),
+        Command::Sieve(command) => sieve::run(&command, session),
+        Command::Dkim(command) => dkim::run(&command, session),
+        Command::Dns(args) => dns::run(&args, session),
         Command::Ledger(LedgerCommand::Check(args)) => ledger::check(&args, session),
         Command::Man(args) => man::run(&args, session),
         Command::Completions(args) => completions::run(&args, session),
@@ -67,4 +81,18 @@ fn walked(result: Result<(), DirectoryError>) -> anyhow::Result<()> {
         Err(DirectoryError::Caller(inner)) => Err(anyhow::Error::from_boxed(inner)),
         other => Ok(other?),
     }
+}
+
+/// The name of a hosted domain.
+fn hosted(directory: &Directory, text: &str) -> anyhow::Result<String> {
+    let name = text.to_lowercase();
+    if directory.domain(&name)?.is_some() {
+        return Ok(name);
+    }
+    let mut nearest = Nearest::to(&name);
+    directory.for_each_domain(|domain| {
+        nearest.consider(&domain.name);
+        Ok(())
+    })?;
+    Err(selection::unknown("domain", &name, nearest, "`reintegra accounts` lists what there is").into())
 }

@@ -19,9 +19,26 @@ pub(crate) fn install(log: &Log) -> anyhow::Result<()> {
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     // Libraries log what they see, at times the bytes of a connection: only our own are listened to below a warning.
-    let ours = ["reintegra", "edge", "imap", "pop3", "store", "directory"];
-    let targets =
-        Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(ours.map(|ours| (ours, level)));
+    let ours = [
+        "reintegra",
+        "edge",
+        "imap",
+        "pop3",
+        "store",
+        "directory",
+        "smtp",
+        "queue",
+        "managesieve",
+        "provenance",
+        "dns",
+        "acme",
+    ];
+    // What is wrong with other people's DNS is theirs to know, and as long as they like.
+    let names = ["hickory_net", "hickory_resolver", "hickory_proto"];
+    let targets = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_targets(ours.map(|ours| (ours, level)))
+        .with_targets(names.map(|names| (names, LevelFilter::ERROR)));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(targets);
     match log.format {

@@ -1,40 +1,54 @@
 //! `reintegra serve`: configuration, sockets, services, and the end.
 //!
 //! ```text
-//! config.rs        the TOML file
+//! config/          the TOML file
 //! words.rs         what is wrong with it, for people
 //! log.rs           what is logged, and how
 //! sockets.rs       systemd's sockets, or our own
+//! ports.rs         what is spoken on which
+//! listeners.rs     which service answers on which port
+//! acme.rs          certificates from an ACME server
+//! mail.rs          what moves mail, put together
 //! descriptors.rs   how many files may be open
 //! operator.rs      metrics and health
+//! readiness.rs     whether what is served can be read
 //! manager.rs       what systemd is told
+//! upkeep.rs        what is forgotten in time
 //! indexer.rs       texts are indexed behind the services' backs
 //! ```
 
+mod acme;
 mod config;
 mod descriptors;
 mod indexer;
+mod listeners;
 mod log;
+mod mail;
 mod manager;
 mod operator;
+mod ports;
+mod readiness;
 mod sockets;
+mod upkeep;
 mod words;
 
 pub(crate) use config::{Config, ConfigError};
+pub(crate) use mail::{CONTROL, QUEUE, queue_at_rest};
 pub(crate) use sockets::SocketError;
 
 use crate::exit::Exit;
 use crate::failure::Problem;
 use anyhow::Context as _;
-use config::{Before, Scram};
-use directory::Pop3Before;
-use edge::listen::{Caps, Connection, Kind, Limits, Listen};
+use config::Scram;
+use edge::listen::Limits;
 use edge::tls::{CertificateFiles, Tls};
-use edge::{Policy, Protocol, ScramOffer, Services, Shutdown};
+use edge::{Policy, ScramOffer, Services, Shutdown};
 use integrate::Platform;
+use listeners::Listeners;
+use mail::Mail;
 use operator::Operator;
+use ports::Ports;
 use sockets::Sockets;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,14 +67,6 @@ const TLS_DIRECTORY: &str = "tls";
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Threads that may block at once, for the services' calls and for password hashing beside them.
 const BLOCKING_THREADS: usize = 96;
-
-/// A service's port.
-struct Port {
-    protocol: Protocol,
-    kind: Kind,
-    listener: TcpListener,
-    address: SocketAddr,
-}
 
 /// A server that logs, counts and holds what was handed over to it, and serves nothing yet.
 pub(crate) struct Server<'a> {
@@ -92,7 +98,9 @@ impl<'a> Server<'a> {
             Some(tls) => tls,
             None => self_signed(config, platform.dir())?,
         };
-        let (ports, operators_port) = bind(config, sockets)?;
+        let acme = config.acme.as_ref();
+        let kept = acme.map(|acme| acme::Certificates::new(acme, platform.dir(), &tls)).transpose()?;
+        let data = platform.dir().to_owned();
         let Platform { store, directory } = platform;
         let services = Services::new(Arc::new(store), Arc::new(directory), policy(config));
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -101,12 +109,23 @@ impl<'a> Server<'a> {
             .max_blocking_threads(BLOCKING_THREADS)
             .build()
             .context("the network cannot be begun")?;
+        // Before anybody can connect: whoever does may take it for granted that we end well when we are told to.
+        let signals = runtime.block_on(async { Signals::new() })?;
+        let ports = Ports::bind(config, sockets)?;
         let indexer = config.search.index_in_background.then(|| indexer::Indexer::start(services.store.clone()));
-        let served = runtime.block_on(serve(config, &services, tls, ports, operators_port, operator));
+        let mail = runtime.block_on(async { Mail::new(config, &services, &data) });
+        let served = match &mail {
+            Ok(mail) => {
+                let outside = Outside { ports, operator, signals };
+                runtime.block_on(serve(config, &services, mail, tls, kept, outside))
+            }
+            Err(_) => Ok(()),
+        };
         // No session runs any more; a call that still blocks is waited for, so that the store is at rest.
         drop(runtime);
         drop(indexer);
         services.store.settle().context("the store cannot be put to rest")?;
+        mail?.close()?;
         served
     }
 }
@@ -114,16 +133,34 @@ impl<'a> Server<'a> {
 /// Finds out whether a configuration can be used as far as that can be told without serving; warnings are logged.
 ///
 /// # Errors
-/// When a certificate cannot be used.
+/// When a certificate cannot be used or is not valid now, or the password of the smart host cannot be had.
 pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
     log::install(&config.log)?;
-    certificates(config).map(|_| ())
+    mail::check(config)?;
+    certificates(config)?;
+    let now_s = jiff::Timestamp::now().as_second();
+    for file in certificate_files(config) {
+        let inspected = edge::tls::inspect(&file)?;
+        if !inspected.is_valid_at(now_s) {
+            let time = |at| crate::figures::rfc3339(at).unwrap_or_else(|| "a time that no calendar has".to_owned());
+            let (from, until) = (time(inspected.not_before_s), time(inspected.not_after_s));
+            return Err(Problem::wrong_use(format!("the certificate {} is not valid now", file.chain.display()))
+                .because(format!("it is valid from {from} until {until}"))
+                .now("name one that is, or set the clock")
+                .into());
+        }
+    }
+    Ok(())
+}
+
+fn certificate_files(config: &Config) -> Vec<CertificateFiles> {
+    let files = config.tls.certificates.iter();
+    files.map(|file| CertificateFiles { chain: file.chain.clone(), key: file.key.clone() }).collect()
 }
 
 /// The certificates of a configuration; `None` where it names none.
 fn certificates(config: &Config) -> anyhow::Result<Option<Arc<Tls>>> {
-    let files = config.tls.certificates.iter();
-    let files: Vec<_> = files.map(|c| CertificateFiles { chain: c.chain.clone(), key: c.key.clone() }).collect();
+    let files = certificate_files(config);
     if files.is_empty() {
         return Ok(None);
     }
@@ -140,7 +177,9 @@ fn self_signed(config: &Config, data: &Path) -> anyhow::Result<Arc<Tls>> {
             .because(format!("{error:#}"))
             .now(format!("remove {} to have a new one made, or name one in `tls.certificates`", directory.display()))
     })?;
-    tracing::warn!("no certificate is configured: clients are shown a self-signed one, which they will not trust");
+    if config.acme.is_none() {
+        tracing::warn!("no certificate is configured: clients are shown a self-signed one, which they will not trust");
+    }
     Ok(tls)
 }
 
@@ -159,78 +198,38 @@ fn policy(config: &Config) -> Policy {
     }
 }
 
-/// Every port, the operator's last: whoever waits for it finds all of them.
-fn bind(config: &Config, mut sockets: Sockets) -> anyhow::Result<(Vec<Port>, Option<TcpListener>)> {
-    let mut ports = Vec::new();
-    let mut operators_port = None;
-    for (key, address) in config.addresses() {
-        let listener = sockets.take(key, address)?;
-        let (protocol, kind) = match key {
-            "imap.listen" => (Protocol::Imap, Kind::StartTls),
-            "imap.listen_tls" => (Protocol::Imap, Kind::Implicit),
-            "pop3.listen" => (Protocol::Pop3, Kind::StartTls),
-            "pop3.listen_tls" => (Protocol::Pop3, Kind::Implicit),
-            _ => {
-                operators_port = Some(listener);
-                continue;
-            }
-        };
-        let address = listener.local_addr().with_context(|| format!("{key}: {address}"))?;
-        ports.push(Port { protocol, kind, listener, address });
-    }
-    sockets.none_left()?;
-    Ok((ports, operators_port))
+/// What the world reaches the process by.
+struct Outside {
+    ports: Ports,
+    operator: Operator,
+    signals: Signals,
 }
 
 async fn serve(
     config: &Config,
     services: &Arc<Services>,
+    mail: &Mail,
     tls: Arc<Tls>,
-    ports: Vec<Port>,
-    operators_port: Option<TcpListener>,
-    operator: Operator,
+    kept: Option<acme::Certificates>,
+    outside: Outside,
 ) -> anyhow::Result<()> {
+    let Outside { mut ports, operator, mut signals } = outside;
     let (stop, shutdown) = Shutdown::channel();
     let mut tasks = JoinSet::new();
-    let connections = config.limits.connections.get() as usize;
-    let caps = Caps::new(connections, connections, config.limits.connections_per_address.get() as usize);
     let limits = Limits { handshake: HANDSHAKE, grace: config.limits.shutdown_grace.0 };
-    let imap_times = imap::Times { signed_in: config.imap.idle_timeout.0, ..imap::Times::default() };
-    let pop3_settings = pop3::Settings {
-        times: pop3::Times { signed_in: config.pop3.idle_timeout.0, ..pop3::Times::default() },
-        before: match config.pop3.before {
-            Before::Show => Pop3Before::Show,
-            Before::Hide => Pop3Before::Hide,
-            Before::SeenHide => Pop3Before::SeenHide,
-        },
-        locks: pop3::Locks::default(),
-    };
-    for Port { protocol, kind, listener, address } in ports {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let full: &[u8] = match protocol {
-            Protocol::Imap => b"* BYE [UNAVAILABLE] too many connections\r\n",
-            _ => b"-ERR [SYS/TEMP] too many connections\r\n",
-        };
-        let loopback_is_secure = config.sign_in.loopback_without_tls;
-        let listen = Listen { protocol, kind, tls: Some(tls.clone()), loopback_is_secure, limits, full };
-        tracing::info!(protocol = protocol.as_str(), %address, tls_first = kind == Kind::Implicit, "listening");
-        let (caps, shutdown, services) = (caps.clone(), shutdown.clone(), services.clone());
-        match protocol {
-            Protocol::Imap => {
-                let handler = move |connection: Connection| imap::serve(connection, services.clone(), imap_times);
-                tasks.spawn(edge::listen::run(listener, listen, caps, shutdown, handler));
-            }
-            _ => {
-                let settings = pop3_settings.clone();
-                let handler = move |connection: Connection| pop3::serve(connection, services.clone(), settings.clone());
-                tasks.spawn(edge::listen::run(listener, listen, caps, shutdown, handler));
-            }
-        }
+    if let Some(kept) = kept {
+        kept.spawn(&mut ports, &mut tasks, &shutdown)?;
     }
+    let listeners = Listeners::new(config, services, mail, &tls, limits);
+    for port in ports.services {
+        listeners.listen(port, &mut tasks, &shutdown)?;
+    }
+    tasks.spawn(mail.run(shutdown.clone()));
+    tasks.spawn(upkeep::forget(services.clone(), shutdown.clone()));
     tasks.spawn(tls.clone().watch(CERTIFICATES_EVERY, shutdown.clone()));
     // Both go on until everything else has ended, and end with the runtime.
     tokio::spawn(keep_up(operator.clone()));
-    if let Some(listener) = operators_port {
+    if let Some(listener) = ports.operator {
         tracing::info!(protocol = "operator", address = %listener.local_addr()?, "listening");
         let operator = operator.clone();
         tokio::spawn(async move {
@@ -239,8 +238,7 @@ async fn serve(
             }
         });
     }
-    // Before anybody is told that we serve: whoever is told may send one.
-    let mut signals = Signals::new()?;
+    operator.look_at(services);
     operator.set_ready(true);
     manager::ready();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");

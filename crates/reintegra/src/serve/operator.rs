@@ -2,18 +2,20 @@
 //!
 //! It answers until everything else has ended, so that an end is seen.
 
+use super::readiness::Readiness;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use edge::Services;
 use metrics::Unit;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -31,6 +33,8 @@ const SILENCE: Duration = Duration::from_secs(90);
 pub(crate) struct Operator {
     metrics: PrometheusHandle,
     ready: Arc<AtomicBool>,
+    /// From when there is something to look at.
+    readiness: Arc<OnceLock<Readiness>>,
 }
 
 impl Operator {
@@ -44,7 +48,12 @@ impl Operator {
         let metrics = PrometheusBuilder::new().set_buckets(&buckets)?.install_recorder()?;
         describe();
         metrics::gauge!("reintegra_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        Ok(Operator { metrics, ready: Arc::default() })
+        Ok(Operator { metrics, ready: Arc::default(), readiness: Arc::default() })
+    }
+
+    /// Looks at what is served when somebody asks whether it is ready. Once a process.
+    pub(crate) fn look_at(&self, services: &Services) {
+        self.readiness.get_or_init(|| Readiness::new(&services.store, &services.directory));
     }
 
     /// Whether connections are taken.
@@ -76,27 +85,52 @@ impl Operator {
 fn describe() {
     let counters = [
         ("reintegra_accept_errors_total", "Times that no connection could be accepted for want of something"),
+        ("reintegra_acme_attempts_total", "Attempts to have a certificate issued, by what became of them"),
         ("reintegra_certificates_refused_total", "Changed certificates that could not be used"),
         ("reintegra_connections_refused_total", "Connections that were one too many, by the limit"),
         ("reintegra_connections_total", "Connections that were taken"),
+        ("reintegra_deliveries_total", "Recipients of messages that came in, by what became of them"),
         ("reintegra_imap_bytes_total", "Bytes of IMAP, before compression and TLS"),
         ("reintegra_imap_sessions_total", "IMAP sessions that began"),
+        ("reintegra_managesieve_sessions_total", "ManageSieve sessions that began"),
         ("reintegra_panics_total", "Mistakes in the program that were met"),
         ("reintegra_pop3_bytes_total", "Bytes of POP3, before TLS"),
         ("reintegra_pop3_deleted_total", "Messages that POP3 clients deleted"),
         ("reintegra_pop3_sessions_total", "POP3 sessions that began"),
+        ("reintegra_queue_connections_total", "Connections to other servers, by whether they are encrypted"),
+        ("reintegra_queue_faults_total", "Deliveries to others that ended by a mistake of ours or took too long"),
+        ("reintegra_queue_notifications_total", "Notifications to senders, by their kind"),
+        ("reintegra_queue_recipients_total", "Recipients that the queue tried, by what became of them"),
+        ("reintegra_queue_untold_total", "Messages held because nobody can be told that they failed"),
+        ("reintegra_rspamd_failures_total", "Messages that rspamd was asked about in vain"),
         ("reintegra_search_indexed_total", "Messages that were indexed for text search in the background"),
         ("reintegra_session_panics_total", "Sessions that ended by a mistake in the program"),
+        ("reintegra_sieve_faults_total", "Sieve scripts that failed on a message"),
         ("reintegra_sign_ins_total", "Attempts to sign in, by outcome"),
+        ("reintegra_smtp_early_talkers_total", "SMTP clients that did not wait for the greeting"),
+        ("reintegra_smtp_rates_exceeded_total", "Times that an SMTP client was told to come later for its rate"),
+        ("reintegra_smtp_sessions_total", "SMTP and LMTP sessions that began"),
         ("reintegra_tls_handshakes_failed_total", "TLS handshakes that failed"),
+        ("reintegra_tls_outcomes_lost_total", "Outcomes of TLS that are missing from reports"),
     ];
     for (name, text) in counters {
         metrics::describe_counter!(name, text);
     }
     let gauges = [
+        ("reintegra_acme_failures", "Attempts for a certificate that failed since the last good one"),
         ("reintegra_build_info", "Always 1; its labels say what runs"),
+        (
+            "reintegra_certificate_expires_seconds",
+            "When a certificate expires, in seconds since 1970; NaN for one that is gone",
+        ),
         ("reintegra_connections", "Connections now"),
         ("reintegra_imap_sessions", "IMAP sessions now"),
+        ("reintegra_queue_bytes", "Bytes of messages in the queue"),
+        ("reintegra_queue_hops_out_of_reach", "Destinations that cannot be reached now"),
+        ("reintegra_queue_jobs", "Deliveries to others under way"),
+        ("reintegra_queue_messages", "Messages in the queue"),
+        ("reintegra_queue_oldest_seconds", "Age of the oldest message in the queue"),
+        ("reintegra_queue_recipients", "Recipients in the queue, by their state"),
         ("reintegra_sign_ins_waiting", "Sign-ins that wait for their password to be hashed"),
     ];
     for (name, text) in gauges {
@@ -110,9 +144,13 @@ async fn metrics(State(operator): State<Operator>) -> Response {
 }
 
 async fn ready(State(operator): State<Operator>) -> Response {
-    match operator.ready.load(Ordering::Relaxed) {
+    let troubles = match operator.readiness.get() {
+        Some(readiness) if operator.ready.load(Ordering::Relaxed) => readiness.troubles().await,
+        _ => return (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
+    };
+    match troubles.is_empty() {
         true => "ready\n".into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", troubles.join(", "))).into_response(),
     }
 }
 

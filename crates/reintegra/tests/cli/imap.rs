@@ -201,8 +201,10 @@ impl Serving {
     /// Serves the data directory on this port alone, as it does where nothing else is configured.
     fn at(place: &Place, address: std::net::SocketAddr) -> Serving {
         let configuration = place.path("serve.toml");
-        let lines =
-            format!("imap.listen = [\"{address}\"]\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\n");
+        let lines = format!(
+            "imap.listen = [\"{address}\"]\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\n\
+             mx.listen = []\nsubmission.listen = []\nsubmission.listen_tls = []\nmanagesieve.listen = []\n"
+        );
         std::fs::write(&configuration, lines).unwrap();
         let log = std::fs::File::create(place.path("serve.log")).unwrap();
         let mut command = place.command(&["serve", "--config", text(&configuration)]);

@@ -1,7 +1,7 @@
 //! Certificates from files: which one is shown, and what becomes of files that change.
 
 use super::*;
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -9,9 +9,16 @@ use std::os::unix::fs::PermissionsExt as _;
 
 /// Writes a certificate for names, and its key, whole at once as renewers do; gives the certificate's path.
 pub(super) fn write_certificate(directory: &Path, file: &str, names: &[&str]) -> PathBuf {
+    write_certificate_until(directory, file, names, 4096)
+}
+
+/// As [`write_certificate`], valid until the end of a year.
+pub(super) fn write_certificate_until(directory: &Path, file: &str, names: &[&str], year: i32) -> PathBuf {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.not_after = date_time_ymd(year, 12, 31);
+    let certificate = params.self_signed(&key).unwrap();
     std::fs::create_dir_all(directory).unwrap();
     for (ending, text) in [("key", key.serialize_pem()), ("crt", certificate.pem())] {
         let new = directory.join(format!("{file}.new"));

@@ -1,6 +1,6 @@
 //! Configurations, right and wrong, and the words for them.
 
-use super::certificates::write_certificate;
+use super::certificates::{write_certificate, write_certificate_until};
 use super::spawned::free_address;
 use super::*;
 use std::net::TcpListener;
@@ -28,6 +28,18 @@ fn config_check_says_that_a_configuration_can_be_used() {
     let ran = check(&place.path("etc/reintegra.toml"));
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr);
     assert!(ran.stderr.contains("everybody on this machine can read the private key"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_told() {
+    let place = Place::new();
+    write_certificate_until(&place.path("etc/tls"), "mail", &["mail.example.org"], 2013);
+    let text = "[[tls.certificates]]\nchain = \"tls/mail.crt\"\nkey = \"tls/mail.key\"\n";
+    let ran = check(&place.write("etc/reintegra.toml", text));
+    assert_eq!(ran.code(), Some(2), "{}", ran.stderr);
+    for word in ["tls/mail.crt is not valid now", "until 2013-12-31T00:00:00Z", "now: "] {
+        assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
+    }
 }
 
 #[test]
@@ -73,7 +85,7 @@ fn the_data_directory_of_the_configuration_is_beside_the_file() {
     let address = free_address();
     let text = format!(
         "data = \"data\"\nimap.listen = [\"{address}\"]\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\n\
-         operator.listen = \"\"\n"
+         operator.listen = \"\"\n{NO_MAIL}"
     );
     let config = place.write("reintegra.toml", &text);
     let mut command = Command::new(binary());
@@ -120,7 +132,7 @@ fn one_port_may_be_listened_on_by_both_families() {
     }
     let text = format!(
         "imap.listen = [\"[::]:{port}\", \"0.0.0.0:{port}\"]\nimap.listen_tls = []\npop3.listen = []\n\
-         pop3.listen_tls = []\noperator.listen = \"\"\n"
+         pop3.listen_tls = []\noperator.listen = \"\"\n{NO_MAIL}"
     );
     let config = place.write("reintegra.toml", &text);
     let command = place.command(&["serve", "--config", config.to_str().unwrap()]);

@@ -67,7 +67,8 @@ fn whoever_does_not_end_is_waited_for_until_it_is_told_once_more() {
     signal(served.pid(), Signal::TERM);
     await_that("it says that it is not ready", || ready(served.operator).contains(" 503 "));
     assert!(testkit::served::get(served.operator, "/health/live").is_ok());
-    assert!(TcpStream::connect(served.imap).is_err(), "nobody new is let in");
+    // It is told not to be ready before its ports are closed.
+    await_that("nobody new is let in", || TcpStream::connect(served.imap).is_err());
     let log = stop(served);
     assert!(log.contains("told to end once more"), "{log}");
     place.is_sound();

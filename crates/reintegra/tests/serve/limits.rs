@@ -63,7 +63,7 @@ fn one_connection_too_many_of_an_address_is_told_and_others_are_let_in() {
     let loopback = spawned::free_address();
     let text = format!(
         "imap.listen = [\"{address}\", \"{loopback}\"]\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\n\
-         operator.listen = \"\"\nlimits.connections_per_address = 2\n"
+         operator.listen = \"\"\nlimits.connections_per_address = 2\n{NO_MAIL}"
     );
     let config = place.write("reintegra.toml", &text);
     let command = place.command(&["serve", "--config", config.to_str().unwrap()]);
@@ -89,8 +89,10 @@ fn too_few_open_files_are_told_of_and_the_soft_limit_is_raised() {
     let place = Place::with_ana();
     let config = place.write(
         "reintegra.toml",
-        "imap.listen = [\"127.0.0.1:0\"]\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\n\
-         operator.listen = \"\"\nlimits.connections = 2000\n",
+        &format!(
+            "imap.listen = [\"127.0.0.1:0\"]\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\n\
+             operator.listen = \"\"\nlimits.connections = 2000\n{NO_MAIL}"
+        ),
     );
     for (soft, hard, enough) in [(256, 1500, false), (256, 4096, true)] {
         let mut command = Command::new("sh");

@@ -3,18 +3,26 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod acme;
 mod beside;
 mod certificates;
 mod client;
 mod configuration;
+mod crash_drill;
 mod ending;
+mod exim;
 mod first_use;
 mod killed;
 mod limits;
 mod log;
+mod mail_faults;
+mod mail_in;
+mod mail_out;
+mod mail_settings;
 mod manager;
 mod operator;
 mod password;
+mod peers;
 mod privacy;
 mod scram;
 mod spawned;
@@ -33,6 +41,9 @@ use testkit::served::Served;
 
 const ANA: &str = "ana@example.org";
 const PASSWORD: &str = "hierro2602-Tzintzuntzan";
+
+/// Configuration of a server that moves no mail: its ports are not the test's.
+const NO_MAIL: &str = "mx.listen = []\nsubmission.listen = []\nsubmission.listen_tls = []\nmanagesieve.listen = []\n";
 
 /// How long something may take; a loaded machine needs a part of it.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -36,7 +36,7 @@ fn activated(place: &Place, sockets: &str, config: &Path) -> Spawned {
 fn configuration(place: &Place, imap: SocketAddr, pop3: SocketAddr) -> PathBuf {
     let text = format!(
         "imap.listen = [\"{imap}\"]\nimap.listen_tls = []\npop3.listen = [\"{pop3}\"]\npop3.listen_tls = []\n\
-         operator.listen = \"\"\nsign_in.loopback_without_tls = true\n"
+         operator.listen = \"\"\nsign_in.loopback_without_tls = true\n{NO_MAIL}"
     );
     place.write("reintegra.toml", &text)
 }

@@ -64,7 +64,7 @@ fn metrics_count_what_happens() {
     assert!(value("reintegra_connections{protocol=\"imap\"}") >= 2.0);
     let build = format!("reintegra_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     assert_eq!(value(&build), 1.0);
-    assert!(!metrics.contains("ana"), "nobody is named");
+    assert!(!metrics.contains("ana@") && !metrics.contains("example.org"), "nobody is named:\n{metrics}");
     stop(served);
 }
 
@@ -76,6 +76,21 @@ fn health_is_answered_and_nothing_else() {
     assert_eq!(get(served.operator, "/health/live").unwrap(), "alive\n");
     let refused = get(served.operator, "/data/format").unwrap_err();
     assert!(refused.to_string().contains(" 404 "), "{refused}");
+    stop(served);
+}
+
+#[test]
+fn a_cell_that_cannot_be_read_is_not_ready() {
+    let place = Place::with_ana();
+    let served = place.serve("");
+    let is_ready = || get(served.operator, "/health/ready").is_ok();
+    await_that("ready", is_ready);
+    let (there, away) = (place.data().join("cells/01"), place.data().join("away"));
+    std::fs::rename(&there, &away).unwrap();
+    await_that("not ready", || !is_ready());
+    assert_eq!(get(served.operator, "/health/live").unwrap(), "alive\n", "a restart would mend nothing");
+    std::fs::rename(&away, &there).unwrap();
+    await_that("ready again", is_ready);
     stop(served);
 }
 

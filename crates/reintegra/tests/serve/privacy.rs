@@ -64,7 +64,13 @@ fn pages_and_completions_are_for_everybody() {
 fn a_service_that_cannot_write_does_not_begin() {
     const NOBODY: u32 = 65_534;
     let place = Place::with_ana();
-    let config = place.write("reintegra.toml", "imap.listen = [\"127.0.0.1:0\"]\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\noperator.listen = \"\"\n");
+    let config = place.write(
+        "reintegra.toml",
+        &format!(
+            "imap.listen = [\"127.0.0.1:0\"]\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\n\
+             operator.listen = \"\"\n{NO_MAIL}"
+        ),
+    );
     let is_root = rustix::process::geteuid().is_root();
     // Whoever is root may write everything, so it is nobody's then.
     let own = |path: &Path| {

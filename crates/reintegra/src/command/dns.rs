@@ -1,0 +1,33 @@
+//! `dns`: what a domain's zone needs.
+
+use crate::cli::DnsArgs;
+use crate::exit::Exit;
+use crate::serve::Config;
+use crate::session::Session;
+use crate::zone::Zone;
+use directory::DkimState;
+
+pub(super) fn run(args: &DnsArgs, session: &mut Session) -> anyhow::Result<Exit> {
+    let config = Config::read(&args.config)?;
+    session.name_data_unless_named(config.data.as_deref());
+    let directory = session.open_directory()?;
+    let domain = super::hosted(&directory, &args.domain)?;
+    let keys = directory.dkim_keys(&domain)?.into_iter();
+    // Retired ones too: mail that they signed may be on its way.
+    let keys: Vec<(String, String)> = keys.map(|key| (key.selector, key.public_record)).collect();
+    let reports = args.reports.clone().unwrap_or_else(|| format!("postmaster@{domain}"));
+    let zone = Zone {
+        domain: &domain,
+        hostname: &config.hostname.0,
+        senders: &config.delivery.from,
+        smart_host: config.delivery.smart_host.as_ref().map(|host| host.address.host.as_str()),
+        keys: &keys,
+        reports: &reports,
+    };
+    session.output.raw(zone.fragment().as_bytes());
+    let signs = directory.dkim_keys(&domain)?.iter().any(|key| key.state == DkimState::Active);
+    if !signs {
+        session.console.note(format_args!("nothing signs for {domain} yet: `reintegra dkim new`, then `activate`"));
+    }
+    Ok(Exit::Complete)
+}
