@@ -146,7 +146,8 @@ pub fn stage(
     platform.directory.write(|tx| crate::accounts::stage_directory(tx, lineage, &listed))?;
     let maildrops = source.maildrops()?;
     let run = Run::new(platform, source, lineage, progress);
-    let workers = std::thread::available_parallelism().map_or(2, |n| n.get());
+    // One more than there are cores: while a batch waits for the disk, the cores have others to read.
+    let workers = std::thread::available_parallelism().map_or(2, |n| n.get()) + 1;
     let (jobs, queue) = std::sync::mpsc::sync_channel(workers * 2);
     let queue = Mutex::new(queue);
     let listing = std::thread::scope(|scope| {

@@ -20,7 +20,7 @@ use crate::stage::UNATTRIBUTED;
 use account::{AccountWork, Finished};
 use directory::IntegrationId;
 use message::Address;
-use reading::{Buffers, Seen, parallel};
+use reading::{Buffers, Seen, read_both};
 use serde::{Deserialize, Serialize};
 use source::{Item, Locator, Maildrop, Source};
 use std::collections::{BTreeSet, HashMap};
@@ -254,19 +254,39 @@ impl Run<'_> {
     }
 
     fn window(&mut self, works: Vec<AccountWork<'_>>, output: Option<&mut Output>) -> Result<(), IntegrationError> {
-        let mut jobs = Vec::new();
+        let mut items = Vec::new();
+        let mut rows: Vec<(usize, store::Blob, bool)> = Vec::new();
         for (index, work) in works.iter().enumerate() {
-            jobs.extend(work.to_read().map(|item| (index, item)));
+            items.extend(work.to_read().map(|item| (index, item)));
+            let expected = work.expected();
+            rows.extend(work.result_blobs().map(|blob| (index, blob, expected.contains(&blob.digest))));
         }
+        // In the order in which they lie, whatever the order of the accounts.
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_unstable_by_key(|row| (works[rows[*row].0].cell.number(), rows[*row].1.place));
         let histories = self.histories;
-        let read: Vec<Result<Seen, String>> = parallel(&jobs, Buffers::default, |buffers, (work, item)| {
-            let (history, locator) = works[*work].locator(*item);
-            let seen = buffers.source(&*histories.all[history].source, &locator);
-            self.progress.done(1, seen.as_ref().map_or(0, |s| s.size_bytes));
-            seen
-        });
+        let (read, results) = read_both(
+            &items,
+            &order,
+            |buffers, (work, item)| {
+                let (history, locator) = works[*work].locator(*item);
+                let seen = buffers.source(&*histories.all[history].source, &locator);
+                self.progress.done(1, seen.as_ref().map_or(0, |s| s.size_bytes));
+                seen
+            },
+            |buffers, row| {
+                let (work, blob, expected) = &rows[*row];
+                let cell = works[*work].cell;
+                let result = match expected {
+                    true => buffers.whole(cell, blob).map(|whole| whole.map(|_| None)),
+                    false => buffers.identity(cell, blob).map(|identity| identity.map(Some)),
+                };
+                self.progress.done(1, blob.size_bytes);
+                result
+            },
+        );
         let mut seen: Vec<HashMap<usize, Result<Seen, String>>> = works.iter().map(|_| HashMap::new()).collect();
-        for ((work, item), result) in jobs.into_iter().zip(read) {
+        for ((work, item), result) in items.into_iter().zip(read) {
             self.verified.read_bytes += result.as_ref().map_or(0, |s| s.size_bytes);
             seen[work].insert(item, result);
         }
@@ -274,21 +294,25 @@ impl Run<'_> {
             .iter()
             .map(|s| s.values().flatten().map(|s| (s.digest, s.identity)).collect::<HashMap<_, _>>())
             .collect();
-        let mut rows: Vec<(usize, store::Blob)> = Vec::new();
-        for (index, work) in works.iter().enumerate() {
-            rows.extend(work.result_blobs().map(|blob| (index, blob)));
+        let mut identities = Vec::with_capacity(rows.len());
+        let mut buffers = Buffers::default();
+        for (row, result) in order.into_iter().zip(results) {
+            let (work, blob, _) = &rows[row];
+            let identity = match (result?, known[*work].get(&blob.digest)) {
+                (Ok(Some(identity)), _) | (Ok(None), Some(&identity)) => Ok(identity),
+                // The source has other bytes than it had.
+                (Ok(None), None) => buffers.identity(works[*work].cell, blob)?,
+                (Err(why), _) => Err(why),
+            };
+            identities.push((row, identity));
         }
-        let results = parallel(&rows, Buffers::default, |buffers, (work, blob)| {
-            let result = buffers.result(works[*work].cell, blob, known[*work].get(&blob.digest).copied());
-            self.progress.done(1, blob.size_bytes);
-            result
-        });
-        let mut results = results.into_iter();
-        self.verified.read_bytes += rows.iter().map(|(_, b)| b.size_bytes).sum::<u64>();
+        identities.sort_unstable_by_key(|i| i.0);
+        let mut results = identities.into_iter().map(|i| i.1);
+        self.verified.read_bytes += rows.iter().map(|(_, b, _)| b.size_bytes).sum::<u64>();
         let mut finished = Vec::new();
         for (work, seen) in works.into_iter().zip(seen) {
             let count = work.result_blobs().count();
-            let identities = results.by_ref().take(count).collect::<Result<Vec<_>, _>>()?;
+            let identities = results.by_ref().take(count).collect();
             finished.push(work.finish(self, seen, identities)?);
         }
         self.take(finished, output)

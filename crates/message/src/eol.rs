@@ -18,7 +18,10 @@ pub fn to_crlf(raw: &[u8]) -> Cow<'_, [u8]> {
 
 /// Appends `raw` with every line ending as CRLF. What the buffer already holds has no influence.
 pub fn push_crlf(raw: &[u8], crlf: &mut Vec<u8>) {
-    crlf.reserve(raw.len() + memchr_iter(b'\n', raw).count());
+    // A buffer that is used again has room for any message but the largest, and then nobody need count lines.
+    if crlf.capacity() - crlf.len() < 2 * raw.len() {
+        crlf.reserve(raw.len() + memchr_iter(b'\n', raw).count());
+    }
     let mut copied = 0;
     for lf in bare_lfs(raw) {
         crlf.extend_from_slice(&raw[copied..lf]);

@@ -27,6 +27,7 @@ use crate::readers::Readers;
 use crate::segment::log::{Log, Segments};
 use crate::segment::payload::Payload;
 use crate::segment::record::Kind;
+use crate::segment::sweep::Sweep;
 use crate::served::{Images, Touched};
 use crate::spool::DeliveryId;
 use crate::types::{AccountId, Blob, LIVE, LineageId, MailboxId, Origin, Traits};
@@ -342,6 +343,15 @@ impl Cell {
     /// [`StoreError::Corrupt`] when the record is damaged; those of the disk.
     pub fn bytes(&self, blob: &Blob) -> Result<Vec<u8>> {
         self.segments.bytes(blob)
+    }
+
+    /// As [`Cell::bytes`], for a reader of many messages: in stretches, and from the disk itself where the system can, so
+    /// that what stands there is what was read.
+    ///
+    /// # Errors
+    /// As [`Cell::bytes`].
+    pub fn bytes_swept<'c>(&'c self, blob: &Blob, sweep: &mut Sweep<'c>) -> Result<Vec<u8>> {
+        self.segments.bytes_swept(blob, sweep)
     }
 
     /// What the cell knows of bytes with this digest: they need not be stored again.

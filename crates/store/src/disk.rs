@@ -3,9 +3,17 @@
 //! A trait, so that tests can put a disk under the store that keeps a live and a durable image and drops whatever was
 //! not synced. What `sync_*` does not cover is not durable; nothing else may be assumed.
 
+mod direct;
+
+pub(crate) use direct::{ALIGN, Aligned};
+
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// Writes of at least so many bytes leave the system's cache out: they are whole batches of mail, which nobody reads soon.
+const PAST_CACHE_BYTES: usize = 2 << 20;
 
 /// A directory tree that holds segments.
 pub trait Disk: Send + Sync {
@@ -56,6 +64,16 @@ pub trait DiskFile: Send + Sync {
     /// `UnexpectedEof` when the file ends before; what the system says otherwise.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
+    /// Fills a window from an offset as far as the file goes and gives how many bytes that is; offset and length are
+    /// multiples of [`ALIGN`]. Where the system can, they come from the disk and not from its memory, and leave nothing there.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_window(&self, window: &mut [u8], offset: u64) -> io::Result<usize> {
+        let filled = self.len()?.saturating_sub(offset).min(window.len() as u64) as usize;
+        self.read_exact_at(&mut window[..filled], offset).map(|()| filled)
+    }
+
     /// Makes everything written so far, and the length, durable.
     ///
     /// # Errors
@@ -85,12 +103,23 @@ pub trait DiskFile: Send + Sync {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct RealDisk;
 
-struct RealFile(std::fs::File);
+struct RealFile {
+    file: std::fs::File,
+    path: PathBuf,
+    /// The same file for transfers past the cache: opened when the first is wanted, `None` where there are none.
+    direct: OnceLock<Option<std::fs::File>>,
+}
+
+impl RealFile {
+    fn direct(&self) -> Option<&std::fs::File> {
+        self.direct.get_or_init(|| direct::open(&self.path)).as_ref()
+    }
+}
 
 impl Disk for RealDisk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
         let file = std::fs::OpenOptions::new().read(true).write(true).create_new(create).open(path)?;
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile { file, path: path.to_owned(), direct: OnceLock::new() }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<std::ffi::OsString>> {
@@ -126,32 +155,60 @@ impl Disk for RealDisk {
 
 impl DiskFile for RealFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::write_all_at(&self.0, bytes, offset)
+        let (mut bytes, mut offset) = (bytes, offset);
+        if bytes.len() >= PAST_CACHE_BYTES
+            && let Some(direct) = self.direct()
+        {
+            // The blocks at both ends are shared with what came before and with what will come: those go by the cache.
+            let (before, whole) = direct::blocks(offset, bytes.len());
+            self.file.write_all_at(&bytes[..before], offset)?;
+            let written = before + direct::write(direct, &bytes[before..before + whole], offset + before as u64)?;
+            (bytes, offset) = (&bytes[written..], offset + written as u64);
+        }
+        self.file.write_all_at(bytes, offset)
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.0, buffer, offset)
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn read_window(&self, window: &mut [u8], offset: u64) -> io::Result<usize> {
+        if let Some(direct) = self.direct()
+            && let Some(filled) = direct::read(direct, window, offset)?
+        {
+            return Ok(filled);
+        }
+        let mut filled = 0;
+        while filled < window.len() {
+            match self.file.read_at(&mut window[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(filled)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn allocate(&self, length_bytes: u64) -> io::Result<()> {
         let flags = rustix::fs::FallocateFlags::empty();
-        match rustix::fs::fallocate(&self.0, flags, 0, length_bytes) {
+        match rustix::fs::fallocate(&self.file, flags, 0, length_bytes) {
             Ok(()) => Ok(()),
             // Some file systems cannot reserve: growing is then paid at each sync.
-            Err(rustix::io::Errno::OPNOTSUPP) => self.0.set_len(length_bytes),
+            Err(rustix::io::Errno::OPNOTSUPP) => self.file.set_len(length_bytes),
             Err(e) => Err(e.into()),
         }
     }
 
     fn set_len(&self, length_bytes: u64) -> io::Result<()> {
-        self.0.set_len(length_bytes)
+        self.file.set_len(length_bytes)
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 }

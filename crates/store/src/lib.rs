@@ -30,6 +30,7 @@ pub use derived::{CacheKind, DerivedHealth, TextScope, Tidied};
 pub use error::{Class, StoreError};
 pub use manifest::{AccountState, MailboxState};
 pub use rebuild::Rebuilt;
+pub use segment::Sweep;
 pub use served::{
     Appended, Copied, Counts, Created, Expunged, FlagChange, FlagMode, Image, MAX_ANNOTATION_BYTES, MAX_ANNOTATIONS,
     MAX_KEYWORDS, MAX_MAILBOXES, Moved, NewMessage, Outcome, Refused, Renamed, Replaced, Row, Stored, Usage,

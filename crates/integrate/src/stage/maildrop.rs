@@ -19,7 +19,7 @@ const MADE_UP_STEP: u32 = 0x0100_0000;
 const SPARE_UIDS: u32 = MADE_UP_UIDS + 31 * MADE_UP_STEP;
 /// A batch that is made durable together: enough to share a sync, little enough to hold in memory.
 const BATCH_MESSAGES: usize = 256;
-const BATCH_BYTES: u64 = 8 << 20;
+const BATCH_BYTES: u64 = 4 << 20;
 /// Maildrops whose scripts and quotas are written together.
 const FACTS_BATCH: usize = 500;
 /// Why a staged message has no file any more.

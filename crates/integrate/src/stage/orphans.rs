@@ -308,7 +308,8 @@ impl Orphan<'_> {
             task.number = number;
             task.uid = register.uid(self.uid);
             let cell = run.platform.store.cell_of(&nobody());
-            let delivery = task.delivery(prepare(cell, &seen, buffers)?, traits);
+            let known = cell.knows(&seen.digest)?.is_some();
+            let delivery = task.delivery(prepare(known, &seen, buffers), traits);
             return pending.deliver(run, cell.number(), delivery, register);
         };
         run.count(|staged| staged.attributed += 1);
@@ -323,7 +324,8 @@ impl Orphan<'_> {
             let mut task = self.task(owner, origin.clone());
             task.number = owner.number(&origin.path);
             task.uid = owner.uid(self.uid);
-            let delivery = task.delivery(prepare(cell, &seen, buffers)?, traits);
+            let known = cell.knows(&seen.digest)?.is_some();
+            let delivery = task.delivery(prepare(known, &seen, buffers), traits);
             pending.deliver(run, cell.number(), delivery, register)?;
         }
         pending.row(number, self.row(StagedKind::Attributed, origin, Some(format!("given to {address}"))));

@@ -5,7 +5,7 @@ use message::{DamageKind, Examined, Flags, Keyword, damage_of, examine, push_crl
 use source::{Locator, ReadError, SourceError};
 use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
-use store::{AccountId, Cell, Delivery, Item, MailboxId, Origin, Prepared, Traits};
+use store::{AccountId, Cell, Delivery, Item, MailboxId, Origin, Prepared, StoreError, Traits, View};
 
 /// Messages of one cell that are made durable together.
 pub(super) struct Job<'a> {
@@ -60,33 +60,13 @@ pub(super) fn work(run: &Run<'_>, queue: &Mutex<Receiver<Job<'_>>>) {
 }
 
 fn stage_job(run: &Run<'_>, job: Job<'_>, buffers: &mut Buffers) -> Result<(), StageError> {
-    let mut deliveries = Vec::with_capacity(job.tasks.len());
-    let mut unreadable = Vec::new();
-    let (mut messages, mut bytes) = (0, 0);
-    let mut away = None;
-    for task in job.tasks {
-        let outcome = match read(run, &task, buffers) {
-            Ok(outcome) => outcome,
-            // What was read until then is staged.
-            Err(error) => {
-                away = Some(error);
-                break;
-            }
-        };
-        messages += 1;
-        match outcome {
-            Outcome::Message(seen, traits) => {
-                let message = prepare(job.cell, &seen, buffers)?;
-                bytes += buffers.raw.len() as u64;
-                deliveries.push(task.delivery(message, traits));
-            }
-            Outcome::Unreadable(why) => unreadable.push((task, why)),
-        }
-    }
+    let cell = job.cell;
+    let Read { deliveries, unreadable, messages, bytes, away } =
+        cell.read(|known| Ok(read_job(run, job, known, buffers)))??;
     let delivered = deliveries.len() as u64;
-    job.cell.deliver(deliveries)?;
+    cell.deliver(deliveries)?;
     if !unreadable.is_empty() {
-        job.cell.write_unsynced(|tx| {
+        cell.write_unsynced(|tx| {
             unreadable.iter().try_for_each(|(task, why)| tx.put_item(task.account, task.number, &task.unreadable(why)))
         })?;
     }
@@ -99,6 +79,41 @@ fn stage_job(run: &Run<'_>, job: Job<'_>, buffers: &mut Buffers) -> Result<(), S
     });
     run.progress.done(messages, bytes);
     away.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// What was read of a job.
+#[derive(Default)]
+struct Read {
+    deliveries: Vec<Delivery>,
+    unreadable: Vec<(Task, String)>,
+    messages: u64,
+    bytes: u64,
+    /// The source went away; what was read until then is staged.
+    away: Option<SourceError>,
+}
+
+/// Reads and packs what a job asks for. What the cell `known` has by then need not be packed again.
+fn read_job(run: &Run<'_>, job: Job<'_>, known: &View<'_>, buffers: &mut Buffers) -> Result<Read, StoreError> {
+    let mut done = Read { deliveries: Vec::with_capacity(job.tasks.len()), ..Read::default() };
+    for task in job.tasks {
+        let outcome = match read(run, &task, buffers) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                done.away = Some(error);
+                break;
+            }
+        };
+        done.messages += 1;
+        match outcome {
+            Outcome::Message(seen, traits) => {
+                let message = prepare(known.blob(&seen.digest)?.is_some(), &seen, buffers);
+                done.bytes += buffers.read_bytes();
+                done.deliveries.push(task.delivery(message, traits));
+            }
+            Outcome::Unreadable(why) => done.unreadable.push((task, why)),
+        }
+    }
+    Ok(done)
 }
 
 /// Reads a message and looks at it, leaving its bytes in the buffers.
@@ -134,10 +149,9 @@ pub(super) fn read(run: &Run<'_>, task: &Task, buffers: &mut Buffers) -> Result<
     Ok(Outcome::Message(seen, traits))
 }
 
-/// Makes what was read last ready for a cell: bytes that it has are not packed again.
-pub(super) fn prepare(cell: &Cell, seen: &Examined, buffers: &Buffers) -> Result<Prepared, store::StoreError> {
-    let known = cell.knows(&seen.digest)?.is_some();
-    Ok(if known { Prepared::known(seen) } else { Prepared::new(&buffers.crlf, seen) })
+/// Makes what was read last ready for a cell: bytes that it is known to have are not packed again.
+pub(super) fn prepare(known: bool, seen: &Examined, buffers: &Buffers) -> Prepared {
+    if known { Prepared::known(seen) } else { Prepared::new(&buffers.crlf, seen) }
 }
 
 /// Why bytes are no message at all (`RULES.md 9.1`).

@@ -18,7 +18,7 @@ use crate::stage::{GONE, StagedKind, nobody};
 use ends::{End, Ends};
 use judge::Judge;
 use live::{Live, Was, was_of};
-use message::{Address, Identity};
+use message::{Address, Digest, Identity};
 use source::Locator;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use store::{Blob, Cell, Item, Mailbox, Message, StoreError, View};
@@ -231,6 +231,11 @@ impl<'a> AccountWork<'a> {
     pub(super) fn locator(&self, item: usize) -> (usize, Locator) {
         let item = &self.items[item];
         (item.history, Locator { path: item.item.origin.path.clone(), range: item.item.origin.range })
+    }
+
+    /// What the bytes of those items are said to be.
+    pub(super) fn expected(&self) -> HashSet<Digest> {
+        self.to_read().filter_map(|item| self.items[item].staged.as_ref()).map(|(_, blob)| blob.digest).collect()
     }
 
     /// The bytes of every message of the result.

@@ -58,8 +58,7 @@ impl Room {
         while body[..end].ends_with(b"\r\n") {
             end -= 2;
         }
-        canonical.extend_from_slice(&body[..end]);
-        Identity::from(blake3::hash(canonical))
+        Identity::from(blake3::Hasher::new().update(canonical).update(&body[..end]).finalize())
     }
 }
 

@@ -10,6 +10,7 @@
 
 use super::payload::{Payload, unpack_payload};
 use super::record::{Codec, HEAD_LEN, Head, Kind, RecordError, SEGMENT_HEAD_LEN, SegmentHead, encode_record};
+use super::sweep::Sweep;
 use crate::disk::{Disk, DiskFile};
 use crate::error::StoreError;
 use crate::types::{Blob, Place};
@@ -84,7 +85,7 @@ impl Segments {
         Ok(names.iter().filter_map(number).collect())
     }
 
-    fn file(&self, number: u32) -> Result<Arc<dyn DiskFile>, StoreError> {
+    pub(super) fn file(&self, number: u32) -> Result<Arc<dyn DiskFile>, StoreError> {
         if let Some(file) = self.files.read().unwrap_or_else(|e| e.into_inner()).get(&number) {
             return Ok(file.clone());
         }
@@ -120,17 +121,17 @@ impl Segments {
         }
         let mut rest = vec![0; head.meta_len as usize + head.stored_len as usize];
         self.fill(&*file, &mut rest, Place { position: place.position + HEAD_LEN as u64, ..place })?;
-        let (meta, stored) = rest.split_at(head.meta_len as usize);
-        head.check(&fixed, meta).map_err(corrupt)?;
-        let raw = unpack_payload(&head, stored).map_err(corrupt)?;
-        Ok((head, raw))
+        head.open(&fixed, &rest).map(|raw| (head, raw)).map_err(corrupt)
     }
 
     /// Reads the bytes that a blob names.
     pub(crate) fn bytes(&self, blob: &Blob) -> Result<Vec<u8>, StoreError> {
-        let (head, raw) = self.read(blob.place)?;
-        let (place, why) = (blob.place, RecordError::Content);
-        if head.digest == blob.digest { Ok(raw) } else { Err(StoreError::Corrupt { place, why }) }
+        of_blob(blob, self.read(blob.place)?)
+    }
+
+    /// As [`Segments::bytes`], through a window.
+    pub(crate) fn bytes_swept<'s>(&'s self, blob: &Blob, sweep: &mut Sweep<'s>) -> Result<Vec<u8>, StoreError> {
+        of_blob(blob, self.read_swept(blob.place, sweep)?)
     }
 
     /// Reads a record and looks at its checksums, its codec and its digest.
@@ -285,6 +286,12 @@ impl Segments {
         }
         Ok(behind)
     }
+}
+
+/// The bytes of a record, if they are those that a blob names.
+fn of_blob(blob: &Blob, (head, raw): (Head, Vec<u8>)) -> Result<Vec<u8>, StoreError> {
+    let (place, why) = (blob.place, RecordError::Content);
+    if head.digest == blob.digest { Ok(raw) } else { Err(StoreError::Corrupt { place, why }) }
 }
 
 fn write_again(file: &dyn DiskFile, from: u64, to: u64) -> std::io::Result<()> {

@@ -1,6 +1,6 @@
 //! The bytes of a record on their way into a segment and out of it: which codec, and zstd.
 
-use super::record::{Codec, Head, RecordError, crc};
+use super::record::{Codec, HEAD_LEN, Head, RecordError, crc};
 use super::stretches;
 use message::Digest;
 use std::cell::RefCell;
@@ -38,6 +38,18 @@ impl Payload {
     /// The payload of a record whose bytes an earlier record has.
     pub(crate) fn elsewhere(raw_len: u64) -> Self {
         Payload { codec: Codec::Elsewhere, raw_len, stored: Vec::new(), crc: crc(&[]) }
+    }
+}
+
+impl Head {
+    /// The raw bytes of a record: `fixed` is its head as it lies, `rest` its meta and its stored bytes.
+    ///
+    /// # Errors
+    /// When the meta does not have its checksum, and those of [`unpack_payload`].
+    pub(super) fn open(&self, fixed: &[u8; HEAD_LEN], rest: &[u8]) -> Result<Vec<u8>, RecordError> {
+        let (meta, stored) = rest.split_at(self.meta_len as usize);
+        self.check(fixed, meta)?;
+        unpack_payload(self, stored)
     }
 }
 

@@ -16,4 +16,5 @@ mod scenario;
 mod served;
 mod spool;
 mod support;
+mod sweep;
 mod upgrade;

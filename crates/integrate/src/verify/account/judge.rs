@@ -245,7 +245,7 @@ impl<'a, 'w> Judge<'a, 'w> {
 
     /// What is kept apart is read from its segment too.
     fn still_stored(&self, staged: &Blob, identity: Identity) -> Result<Result<(), String>, IntegrationError> {
-        let read = Buffers::default().result(self.work.cell, staged, None)?;
+        let read = Buffers::default().identity(self.work.cell, staged)?;
         Ok(match read {
             Ok(found) if found == identity => Ok(()),
             Ok(_) => Err("what is stored of it is another message".into()),

@@ -1,0 +1,129 @@
+//! Batches that are written past the system's cache, and the reader of many records.
+
+use crate::support::{SMALL_SEGMENT, assert_sound, delivery, make_account, options, raw, scratch};
+use store::segment::Sweep;
+use store::{Account, Blob, Cell, MailboxId, OpenOptions, Store, StoreError};
+use tempfile::TempDir;
+
+/// On a disk, where the test machine's temporary directory is on one, and in memory: both can do what they can.
+fn homes() -> [TempDir; 2] {
+    [TempDir::new().unwrap(), scratch()]
+}
+
+fn blobs(cell: &Cell, account: &Account, mailbox: MailboxId) -> Vec<Blob> {
+    let mut blobs = Vec::new();
+    cell.read(|view| {
+        view.for_each_message(account.id, mailbox, |_, blob| {
+            blobs.push(blob);
+            Ok(())
+        })
+    })
+    .unwrap();
+    blobs
+}
+
+#[test]
+fn batches_of_any_length_and_place_are_read_back_in_any_order() {
+    for home in homes() {
+        let store = Store::init(home.path(), 1, OpenOptions::for_purpose("test")).unwrap();
+        let (ana, inbox) = make_account(&store, "ana@example.org", 1000);
+        let cell = &store.cells()[0];
+        let mut texts = Vec::new();
+        // Around what goes past the cache, and ends and beginnings in the middle of blocks; one longer than any window.
+        let lengths: [&[usize]; 7] = [
+            &[10],
+            &[700_000, 800_000, 600_123, 1],
+            &[4096],
+            &[2 << 20],
+            &[(2 << 20) - 400, 0, 3_000_001],
+            &[5 << 20],
+            &[7, 8],
+        ];
+        for batch in lengths {
+            let batch: Vec<String> =
+                batch.iter().enumerate().map(|(n, length)| format!("{}{n}*{length}", texts.len())).collect();
+            cell.deliver(batch.iter().map(|text| delivery(&ana, inbox, text)).collect()).unwrap();
+            texts.extend(batch);
+        }
+        let blobs = blobs(cell, &ana, inbox);
+        assert_eq!(blobs.len(), texts.len());
+        let mut sweep = Sweep::default();
+        let order = (0..blobs.len()).chain((0..blobs.len()).rev()).chain([3, 0, 9, 3, 3, 1]);
+        for at in order {
+            assert!(cell.bytes_swept(&blobs[at], &mut sweep).unwrap() == raw(&texts[at]), "{}", texts[at]);
+            assert!(cell.bytes(&blobs[at]).unwrap() == raw(&texts[at]), "{}", texts[at]);
+        }
+        assert_sound(&store);
+        drop(store);
+        let store = Store::open(home.path(), OpenOptions::for_purpose("test")).unwrap();
+        assert_sound(&store);
+    }
+}
+
+#[test]
+fn what_is_written_after_a_window_was_read_is_read_too() {
+    for home in homes() {
+        let store = Store::init(home.path(), 1, options()).unwrap();
+        let (ana, inbox) = make_account(&store, "ana@example.org", 1000);
+        let cell = &store.cells()[0];
+        let mut sweep = Sweep::default();
+        for n in 0..40 {
+            let text = format!("{n}*{}", n * 97);
+            cell.deliver(vec![delivery(&ana, inbox, &text)]).unwrap();
+            let blob = blobs(cell, &ana, inbox)[n];
+            assert_eq!(cell.bytes_swept(&blob, &mut sweep).unwrap(), raw(&text));
+        }
+        assert_sound(&store);
+    }
+}
+
+#[test]
+fn one_sweep_goes_from_cell_to_cell() {
+    let home = scratch();
+    let store = Store::init(home.path(), 2, options()).unwrap();
+    let mut sweep = Sweep::default();
+    let mut cells = std::collections::BTreeSet::new();
+    // The same place in two cells.
+    for (n, who) in ["ana", "bea", "carla", "dora", "eva", "flor"].iter().enumerate() {
+        let address = format!("{who}@example.org");
+        let (account, inbox) = make_account(&store, &address, 1000);
+        let cell = store.cell_of(&crate::support::address(&address));
+        cells.insert(cell.number());
+        let text = format!("{n}*100");
+        cell.deliver(vec![delivery(&account, inbox, &text)]).unwrap();
+        assert_eq!(cell.bytes_swept(&blobs(cell, &account, inbox)[0], &mut sweep).unwrap(), raw(&text));
+    }
+    assert_eq!(cells.len(), 2);
+    assert_sound(&store);
+}
+
+#[test]
+fn a_damaged_record_is_named_and_its_neighbours_are_read() {
+    let home = scratch();
+    let store = Store::init(home.path(), 1, options()).unwrap();
+    let (ana, inbox) = make_account(&store, "ana@example.org", 1000);
+    let cell = &store.cells()[0];
+    for n in 0..3 {
+        cell.deliver(vec![delivery(&ana, inbox, &format!("{n}*{}", SMALL_SEGMENT / 8))]).unwrap();
+    }
+    let blobs = blobs(cell, &ana, inbox);
+    let path = home.path().join("cells/00/segments/00000001.seg");
+    let whole = std::fs::read(&path).unwrap();
+    let from = blobs[1].place.position as usize;
+    for spoilt in [from, from + 40, blobs[2].place.position as usize - 9] {
+        let mut bytes = whole.clone();
+        bytes[spoilt] ^= 4;
+        std::fs::write(&path, &bytes).unwrap();
+        let mut sweep = Sweep::default();
+        assert_eq!(cell.bytes_swept(&blobs[0], &mut sweep).unwrap(), raw("0*4096"));
+        match cell.bytes_swept(&blobs[1], &mut sweep) {
+            Err(StoreError::Corrupt { place, .. }) => assert_eq!(place, blobs[1].place),
+            other => panic!("{other:?} for byte {spoilt}"),
+        }
+        assert_eq!(cell.bytes_swept(&blobs[2], &mut sweep).unwrap(), raw("2*4096"));
+    }
+    // Mended, it is read.
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(cell.bytes_swept(&blobs[1], &mut Sweep::default()).unwrap(), raw("1*4096"));
+    assert_sound(&store);
+}
