@@ -31,6 +31,14 @@ pub(crate) fn live_account(text: &str, directory: &Directory) -> anyhow::Result<
     Known { directory, lineages: &[] }.account(text)
 }
 
+/// Reads the name of one hosted domain.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn live_domain(text: &str, directory: &Directory) -> anyhow::Result<String> {
+    Known { directory, lineages: &[] }.domain(text)
+}
+
 /// The problem of a name that there is not.
 pub(crate) fn unknown(what: &str, name: &str, nearest: Nearest, list: &str) -> Problem {
     let problem = Problem::wrong_use(format!("there is no {what} {name}"));

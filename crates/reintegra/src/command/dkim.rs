@@ -6,6 +6,7 @@ use crate::cli::{DkimCommand, DkimKeyArgs, DkimKind, DkimNewArgs};
 use crate::exit::Exit;
 use crate::failure::Problem;
 use crate::figures::rfc3339;
+use crate::selection;
 use crate::session::Session;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -50,7 +51,7 @@ pub(super) fn run(command: &DkimCommand, session: &mut Session) -> anyhow::Resul
         DkimCommand::New(args) => new(args, &directory, session)?,
         DkimCommand::List(args) => {
             let rows = match &args.domain {
-                Some(domain) => directory.dkim_keys(&super::hosted(&directory, domain)?)?,
+                Some(domain) => directory.dkim_keys(&selection::live_domain(domain, &directory)?)?,
                 None => {
                     let mut all = Vec::new();
                     directory.for_each_dkim_key(|key| {
@@ -111,7 +112,7 @@ pub(super) fn run(command: &DkimCommand, session: &mut Session) -> anyhow::Resul
 }
 
 fn new(args: &DkimNewArgs, directory: &Directory, session: &mut Session) -> anyhow::Result<()> {
-    let domain = super::hosted(directory, &args.domain)?;
+    let domain = selection::live_domain(&args.domain, directory)?;
     let kinds: &[(DkimAlgorithm, &str)] = match args.kind {
         DkimKind::Rsa => &[(DkimAlgorithm::RsaSha256, "r")],
         DkimKind::Ed25519 => &[(DkimAlgorithm::Ed25519Sha256, "e")],
@@ -160,7 +161,7 @@ fn pem(der: &[u8]) -> String {
 }
 
 fn key(directory: &Directory, args: &DkimKeyArgs) -> anyhow::Result<DkimKey> {
-    let domain = super::hosted(directory, &args.domain)?;
+    let domain = selection::live_domain(&args.domain, directory)?;
     let missing = || {
         Problem::wrong_use(format!("{domain} has no key {}", args.selector))
             .now(format!("`reintegra dkim list {domain}` lists them"))

@@ -2,6 +2,7 @@
 
 use crate::cli::DnsArgs;
 use crate::exit::Exit;
+use crate::selection;
 use crate::serve::Config;
 use crate::session::Session;
 use crate::zone::Zone;
@@ -11,10 +12,11 @@ pub(super) fn run(args: &DnsArgs, session: &mut Session) -> anyhow::Result<Exit>
     let config = Config::read(&args.config)?;
     session.name_data_unless_named(config.data.as_deref());
     let directory = session.open_directory()?;
-    let domain = super::hosted(&directory, &args.domain)?;
-    let keys = directory.dkim_keys(&domain)?.into_iter();
+    let domain = selection::live_domain(&args.domain, &directory)?;
+    let keys = directory.dkim_keys(&domain)?;
+    let signs = keys.iter().any(|key| key.state == DkimState::Active);
     // Retired ones too: mail that they signed may be on its way.
-    let keys: Vec<(String, String)> = keys.map(|key| (key.selector, key.public_record)).collect();
+    let keys: Vec<(String, String)> = keys.into_iter().map(|key| (key.selector, key.public_record)).collect();
     let reports = args.reports.clone().unwrap_or_else(|| format!("postmaster@{domain}"));
     let zone = Zone {
         domain: &domain,
@@ -25,7 +27,6 @@ pub(super) fn run(args: &DnsArgs, session: &mut Session) -> anyhow::Result<Exit>
         reports: &reports,
     };
     session.output.raw(zone.fragment().as_bytes());
-    let signs = directory.dkim_keys(&domain)?.iter().any(|key| key.state == DkimState::Active);
     if !signs {
         session.console.note(format_args!("nothing signs for {domain} yet: `reintegra dkim new`, then `activate`"));
     }

@@ -30,10 +30,8 @@ mod verify;
 
 use crate::cli::{Command, ConfigCommand, ExportCommand, LedgerCommand, PasswordCommand};
 use crate::exit::Exit;
-use crate::nearest::Nearest;
-use crate::selection;
 use crate::session::Session;
-use directory::{Directory, DirectoryError};
+use directory::DirectoryError;
 
 /// Runs a command.
 ///
@@ -81,18 +79,4 @@ fn walked(result: Result<(), DirectoryError>) -> anyhow::Result<()> {
         Err(DirectoryError::Caller(inner)) => Err(anyhow::Error::from_boxed(inner)),
         other => Ok(other?),
     }
-}
-
-/// The name of a hosted domain.
-fn hosted(directory: &Directory, text: &str) -> anyhow::Result<String> {
-    let name = text.to_lowercase();
-    if directory.domain(&name)?.is_some() {
-        return Ok(name);
-    }
-    let mut nearest = Nearest::to(&name);
-    directory.for_each_domain(|domain| {
-        nearest.consider(&domain.name);
-        Ok(())
-    })?;
-    Err(selection::unknown("domain", &name, nearest, "`reintegra accounts` lists what there is").into())
 }
