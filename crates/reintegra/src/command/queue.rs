@@ -5,11 +5,11 @@ use crate::cli::{QueueArgs, QueueCommand, QueueFilterArgs, QueueSelectionArgs, Q
 use crate::exit::Exit;
 use crate::failure::Problem;
 use crate::figures::{Size, Things, rfc3339};
-use crate::serve::{CONTROL, Config, QUEUE, queue_at_rest};
+use crate::serve::{Config, QUEUE, queue_at_rest};
 use crate::session::Session;
 use anyhow::Context as _;
 use queue::Queue;
-use queue::control::{AskError, ask};
+use queue::control::{AskError, SOCKET, ask};
 use queue::operator::{Action, Answer, Changed, Entry, Selection, Standing};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -114,7 +114,7 @@ impl Keeper {
     fn reach(&mut self, session: &Session, action: &Action) -> anyhow::Result<Answer> {
         let patient_until = Instant::now() + PATIENCE;
         loop {
-            match ask(&self.data.join(QUEUE).join(CONTROL), action) {
+            match ask(&self.data.join(QUEUE).join(SOCKET), action) {
                 Err(AskError::NoServer { .. }) => {}
                 answer => return answer.context("the running server was asked"),
             }

@@ -25,8 +25,6 @@ use tokio::sync::mpsc;
 
 /// Where the queue lies, in the data directory.
 pub(crate) const QUEUE: &str = "queue";
-/// Where `reintegra queue` reaches a running server, in the queue's directory.
-pub(crate) const CONTROL: &str = "control";
 /// Calls of the queue that may block at once.
 const QUEUE_CALLS: usize = 16;
 /// What came of TLS and is not yet written down: more is let go, since it is for statistics.
@@ -102,7 +100,7 @@ impl Mail {
             queue,
             policies,
             routes,
-            control: directory.join(CONTROL),
+            control: directory.join(queue::control::SOCKET),
             provenance,
             outcomes: Mutex::new(Some(outcomes)),
         })

@@ -33,7 +33,7 @@ mod upkeep;
 mod words;
 
 pub(crate) use config::{Config, ConfigError};
-pub(crate) use mail::{CONTROL, QUEUE, queue_at_rest};
+pub(crate) use mail::{QUEUE, queue_at_rest};
 pub(crate) use sockets::SocketError;
 
 use crate::exit::Exit;
