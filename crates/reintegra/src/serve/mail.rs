@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use store::OpenOptions;
 use store::spool::{Spool, TlsOutcome};
@@ -39,7 +39,7 @@ const DAY_S: i64 = 86_400;
 /// A longer file is no password.
 const MAX_PASSWORD_BYTES: u64 = 1024;
 
-/// What moves mail.
+/// What the services that take mail in share, and the queue that they fill.
 pub(super) struct Mail {
     mx: Arc<smtp::Settings>,
     submission: Arc<smtp::Settings>,
@@ -48,10 +48,16 @@ pub(super) struct Mail {
     pub(super) managesieve: managesieve::Settings,
     queue: Arc<Queue>,
     policies: Arc<KeptPolicies>,
+}
+
+/// What sends the queue's mail on.
+pub(super) struct Mover {
+    queue: Arc<Queue>,
+    policies: Arc<KeptPolicies>,
     routes: Routes,
     control: PathBuf,
     provenance: Option<Arc<Provenance>>,
-    outcomes: Mutex<Option<mpsc::Receiver<TlsOutcome>>>,
+    outcomes: mpsc::Receiver<TlsOutcome>,
 }
 
 impl Mail {
@@ -59,7 +65,7 @@ impl Mail {
     ///
     /// # Errors
     /// When the queue cannot be opened, nobody can be asked for names, or the password of the smart host cannot be read.
-    pub(super) fn new(config: &Config, services: &Arc<Services>, data: &Path) -> anyhow::Result<Self> {
+    pub(super) fn new(config: &Config, services: &Arc<Services>, data: &Path) -> anyhow::Result<(Self, Mover)> {
         warn_of_postmaster(config);
         let directory = data.join(QUEUE);
         let spool = Spool::open(&directory, OpenOptions::for_purpose("reintegra serve"));
@@ -92,18 +98,16 @@ impl Mail {
         let is_local = local.clone();
         let out = Outgoing::new(outgoing_settings(config, resolver, policies.clone(), recorder)?)?;
         let routes = Routes { is_local: Arc::new(move |hop| is_local.is_hosted(hop)), local, out: Arc::new(out) };
-        Ok(Mail {
+        let mail = Mail {
             mx: of(Role::Mx, config.mx.message_limit),
             submission: of(Role::Submission, config.submission.message_limit),
             lmtp,
             managesieve: managesieve::Settings::default(),
-            queue,
-            policies,
-            routes,
-            control: directory.join(queue::control::SOCKET),
-            provenance,
-            outcomes: Mutex::new(Some(outcomes)),
-        })
+            queue: queue.clone(),
+            policies: policies.clone(),
+        };
+        let control = directory.join(queue::control::SOCKET);
+        Ok((mail, Mover { queue, policies, routes, control, provenance, outcomes }))
     }
 
     /// Puts the queue to rest, when nothing uses it any more.
@@ -123,33 +127,25 @@ impl Mail {
             _ => &self.mx,
         }
     }
+}
 
-    /// Sends what is due until the shutdown; to be called once.
-    pub(super) fn run(&self, shutdown: Shutdown) -> impl Future<Output = ()> + Send + 'static {
-        let (queue, routes, control) = (self.queue.clone(), self.routes.clone(), self.control.clone());
-        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (provenance, blocking) = (self.provenance.clone(), Blocking::new(QUEUE_CALLS));
-        let policies = self.policies.clone().run(self.queue.clone(), blocking.clone(), shutdown.clone());
-        async move {
-            let operators = async {
-                if let Err(error) =
-                    queue::control::serve(queue.clone(), blocking.clone(), &control, shutdown.clone()).await
-                {
-                    tracing::error!(%error, "`reintegra queue` cannot be answered");
-                }
-            };
-            let written_down = async {
-                if let Some(outcomes) = outcomes {
-                    write_down(queue.clone(), blocking.clone(), outcomes, provenance, shutdown.clone()).await;
-                }
-            };
-            tokio::join!(
-                queue.clone().run(blocking.clone(), routes, shutdown.clone()),
-                operators,
-                written_down,
-                policies
-            );
-        }
+impl Mover {
+    /// Sends what is due until the shutdown, answers operators, and keeps what was learnt.
+    pub(super) async fn run(self, shutdown: Shutdown) {
+        let Mover { queue, policies, routes, control, provenance, outcomes } = self;
+        let blocking = Blocking::new(QUEUE_CALLS);
+        let operators = async {
+            if let Err(error) = queue::control::serve(queue.clone(), blocking.clone(), &control, shutdown.clone()).await
+            {
+                tracing::error!(%error, "`reintegra queue` cannot be answered");
+            }
+        };
+        tokio::join!(
+            queue.clone().run(blocking.clone(), routes, shutdown.clone()),
+            operators,
+            write_down(queue.clone(), blocking.clone(), outcomes, provenance, shutdown.clone()),
+            policies.run(queue.clone(), blocking.clone(), shutdown.clone())
+        );
     }
 }
 

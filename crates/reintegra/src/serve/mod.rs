@@ -45,7 +45,7 @@ use edge::tls::{CertificateFiles, Tls};
 use edge::{Policy, ScramOffer, Services, Shutdown};
 use integrate::Platform;
 use listeners::Listeners;
-use mail::Mail;
+use mail::{Mail, Mover};
 use operator::Operator;
 use ports::Ports;
 use sockets::Sockets;
@@ -114,12 +114,13 @@ impl<'a> Server<'a> {
         let ports = Ports::bind(config, sockets)?;
         let indexer = config.search.index_in_background.then(|| indexer::Indexer::start(services.store.clone()));
         let mail = runtime.block_on(async { Mail::new(config, &services, &data) });
-        let served = match &mail {
-            Ok(mail) => {
+        let (mail, served) = match mail {
+            Ok((mail, mover)) => {
                 let outside = Outside { ports, operator, signals };
-                runtime.block_on(serve(config, &services, mail, tls, kept, outside))
+                let served = runtime.block_on(serve(config, &services, &mail, mover, tls, kept, outside));
+                (Ok(mail), served)
             }
-            Err(_) => Ok(()),
+            Err(error) => (Err(error), Ok(())),
         };
         // No session runs any more; a call that still blocks is waited for, so that the store is at rest.
         drop(runtime);
@@ -209,6 +210,7 @@ async fn serve(
     config: &Config,
     services: &Arc<Services>,
     mail: &Mail,
+    mover: Mover,
     tls: Arc<Tls>,
     kept: Option<acme::Certificates>,
     outside: Outside,
@@ -224,7 +226,7 @@ async fn serve(
     for port in ports.services {
         listeners.listen(port, &mut tasks, &shutdown)?;
     }
-    tasks.spawn(mail.run(shutdown.clone()));
+    tasks.spawn(mover.run(shutdown.clone()));
     tasks.spawn(upkeep::forget(services.clone(), shutdown.clone()));
     tasks.spawn(tls.clone().watch(CERTIFICATES_EVERY, shutdown.clone()));
     // Both go on until everything else has ended, and end with the runtime.
