@@ -1,9 +1,17 @@
 //! A protocol's session in the hands of its driver: called where blocking is allowed, and looked after for as long as it lasts.
 
+use crate::admission::SignInError;
+use crate::peer::Peer;
+use crate::sasl::Attempt;
 use crate::services::{Pass, Services, SignedIn};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout};
+
+/// Answers to pipelined commands are sent together, up to so many bytes (RFC 2449 §6.8, RFC 2920 §3.2).
+pub const ANSWER_BYTES: usize = 64 * 1024;
 
 /// A session, what it said that nobody has sent yet, and whose it is.
 #[derive(Debug)]
@@ -39,6 +47,42 @@ impl<S: Send + 'static> Dialogue<S> {
     pub fn say<T>(&mut self, work: impl FnOnce(&mut S, &mut Vec<u8>) -> T) -> T {
         let session = self.session.as_mut().expect("the session is back when its call has ended");
         work(session, &mut self.out)
+    }
+
+    /// Whether so much was said that it is to be sent before more is.
+    pub fn is_full(&self) -> bool {
+        self.out.len() >= ANSWER_BYTES
+    }
+
+    /// Sends what was said, if anything was, and returns how many bytes that were when the stream has taken all of it.
+    ///
+    /// # Errors
+    /// Those of the stream; when each [`ANSWER_BYTES`] of it are not taken within `unread`.
+    ///
+    /// # Cancel safety
+    /// Dropped, nobody knows how much was sent: the connection is lost.
+    pub async fn send(&mut self, stream: &mut (impl AsyncWrite + Unpin), unread: Duration) -> io::Result<usize> {
+        let out = std::mem::take(&mut self.out);
+        if out.is_empty() {
+            return Ok(0);
+        }
+        for piece in out.chunks(ANSWER_BYTES) {
+            timeout(unread, stream.write_all(piece)).await??;
+        }
+        timeout(unread, stream.flush()).await??;
+        Ok(out.len())
+    }
+
+    /// Decides about somebody who wants in, as [`Admission::sign_in`](crate::Admission::sign_in) does.
+    ///
+    /// # Errors
+    /// Why they may not.
+    ///
+    /// # Cancel safety
+    /// As there.
+    pub async fn sign_in(&mut self, peer: &Peer, attempt: Attempt) -> Result<SignedIn, SignInError> {
+        // Boxed, because sessions that wait are many, and few of them for this.
+        Box::pin(self.services.admission.sign_in(&self.services, peer, attempt)).await
     }
 
     /// Calls the session where blocking is allowed, out of its owner's share of such calls.
@@ -103,11 +147,11 @@ mod tests {
     use super::*;
     use crate::blocking::{CALLS, CALLS_OF_ACCOUNT, CALLS_OF_CELL};
     use crate::fixture::{ANA, PASSWORD, Platform, peer};
-    use crate::sasl::Attempt;
     use directory::AccountState;
     use message::Address;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Condvar, Mutex};
+    use tokio::io::AsyncReadExt as _;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -158,6 +202,32 @@ mod tests {
             stay.push(session.may_stay().await);
         }
         assert_eq!(stay, [true, true, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_an_answer_slowly_has_time_for_each_piece_and_who_takes_nothing_has_none() {
+        let platform = Platform::new();
+        let answer = vec![b'a'; 3 * ANSWER_BYTES];
+        let (mut stream, mut client) = tokio::io::duplex(ANSWER_BYTES / 2);
+        let mut dialogue = Dialogue::new(Arc::clone(&platform.services), (), answer.clone());
+        assert!(dialogue.is_full());
+        let slow = async {
+            let (mut taken, mut part) = (Vec::new(), vec![0; ANSWER_BYTES / 2]);
+            while taken.len() < answer.len() {
+                tokio::time::sleep(MINUTE / 3).await;
+                client.read_exact(&mut part).await.unwrap();
+                taken.extend_from_slice(&part);
+            }
+            taken
+        };
+        let (sent, taken) = tokio::join!(dialogue.send(&mut stream, MINUTE), slow);
+        assert_eq!((sent.unwrap(), taken), (answer.len(), answer.clone()));
+        assert!(!dialogue.is_full() && dialogue.out.is_empty());
+        assert_eq!(dialogue.send(&mut stream, MINUTE).await.unwrap(), 0);
+
+        dialogue.out = answer;
+        let refused = dialogue.send(&mut stream, MINUTE).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
     }
 
     /// Sessions whose calls wait until the gate opens, and how many of them wait now.

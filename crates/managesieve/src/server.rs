@@ -17,9 +17,6 @@ pub const FULL: &[u8] = b"BYE (TRYLATER) \"too many connections: try again in a 
 /// How much is read at once. Each connection that waits has a buffer of it.
 const READ_BYTES: usize = 4 * 1024;
 
-/// Pipelined commands are answered together, up to so many bytes.
-const ANSWER_BYTES: usize = 64 * 1024;
-
 /// How long texts may be while nobody is in: what SASL says fits twice.
 const MAX_STRANGERS_TEXT_BYTES: usize = 8 * 1024;
 
@@ -95,7 +92,6 @@ pub fn serve(connection: Connection, services: Arc<Services>, settings: Settings
 }
 
 struct Driver {
-    services: Arc<Services>,
     settings: Settings,
     /// When somebody must be signed in.
     in_by: Instant,
@@ -125,10 +121,10 @@ impl Driver {
             (session, out)
         };
         let (session, out) = services.run(greet).await;
-        let dialogue = Dialogue::new(Arc::clone(&services), session, out);
+        let dialogue = Dialogue::new(services, session, out);
         let in_by = Instant::now() + settings.times.stranger * STRANGER_WAITS;
         let framer = Framer::new(MAX_STRANGERS_TEXT_BYTES);
-        Driver { services, settings, in_by, connection, framer, dialogue }
+        Driver { settings, in_by, connection, framer, dialogue }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -145,8 +141,7 @@ impl Driver {
                 },
                 Next::SignIn(attempt) => {
                     self.flush().await?;
-                    let (services, peer) = (Arc::clone(&self.services), self.connection.peer.clone());
-                    let outcome = Box::pin(services.admission.sign_in(&services, &peer, attempt)).await;
+                    let outcome = self.dialogue.sign_in(&self.connection.peer, attempt).await;
                     self.call(move |session, out| session.signed_in(outcome, out)).await
                 }
                 Next::StartTls => {
@@ -171,7 +166,7 @@ impl Driver {
         let silent_since = Instant::now();
         let mut begun_at = None;
         loop {
-            if self.dialogue.out.len() >= ANSWER_BYTES {
+            if self.dialogue.is_full() {
                 self.flush().await?;
             }
             if !self.dialogue.may_stay().await {
@@ -224,17 +219,9 @@ impl Driver {
 
     /// Sends what was said.
     async fn flush(&mut self) -> io::Result<()> {
-        if self.dialogue.out.is_empty() {
-            return Ok(());
-        }
         let Times { stranger, unread, .. } = self.settings.times;
         let unread = if self.dialogue.session().user().is_some() { unread } else { unread.min(stranger) };
-        for piece in self.dialogue.out.chunks(ANSWER_BYTES) {
-            timeout(unread, self.connection.stream.write_all(piece)).await??;
-        }
-        timeout(unread, self.connection.stream.flush()).await??;
-        self.dialogue.out = Vec::new();
-        Ok(())
+        self.dialogue.send(&mut self.connection.stream, unread).await.map(drop)
     }
 
     fn bye(&mut self, try_later: bool, why: &str) -> Next {

@@ -19,9 +19,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// How much is read at once: many pipelined commands. Each connection that waits has a buffer of it.
 const READ_BYTES: usize = 4 * 1024;
 
-/// Pipelined commands are answered together, up to so many bytes (RFC 2449 §6.8).
-const ANSWER_BYTES: usize = 64 * 1024;
-
 /// How often somebody who is not signed in may use the time for a command up: who keeps a connection with commands that lead
 /// nowhere keeps somebody else out.
 const STRANGER_WAITS: u32 = 3;
@@ -74,7 +71,6 @@ pub fn serve(connection: Connection, services: Arc<Services>, settings: Settings
 }
 
 struct Driver {
-    services: Arc<Services>,
     times: Times,
     /// When somebody must be signed in.
     in_by: Instant,
@@ -104,9 +100,9 @@ impl Driver {
         let Settings { times, before, locks } = settings;
         let mut out = Vec::new();
         let session = Session::new(asked, locks, before, peer, can_start_tls, &mut out);
-        let dialogue = Dialogue::new(Arc::clone(&services), session, out);
+        let dialogue = Dialogue::new(services, session, out);
         let in_by = Instant::now() + times.stranger * STRANGER_WAITS;
-        Driver { services, times, in_by, connection, input: Vec::new(), searched: 0, dialogue }
+        Driver { times, in_by, connection, input: Vec::new(), searched: 0, dialogue }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -130,8 +126,7 @@ impl Driver {
                 }
                 Next::SignIn(attempt) => {
                     self.flush().await?;
-                    let (services, peer) = (Arc::clone(&self.services), self.connection.peer.clone());
-                    let outcome = Box::pin(services.admission.sign_in(&services, &peer, attempt)).await;
+                    let outcome = self.dialogue.sign_in(&self.connection.peer, attempt).await;
                     self.call(move |session, out| session.signed_in(outcome, out)).await
                 }
                 Next::StartTls => {
@@ -155,7 +150,7 @@ impl Driver {
     async fn line(&mut self) -> io::Result<Event> {
         let mut by = None;
         loop {
-            if self.dialogue.out.len() >= ANSWER_BYTES {
+            if self.dialogue.is_full() {
                 self.flush().await?;
             }
             if !self.dialogue.may_stay().await {
@@ -217,17 +212,10 @@ impl Driver {
 
     /// Sends what was said.
     async fn flush(&mut self) -> io::Result<()> {
-        if self.dialogue.out.is_empty() {
-            return Ok(());
-        }
         let Times { stranger, unread, .. } = self.times;
         let unread = if self.dialogue.session().is_signed_in() { unread } else { unread.min(stranger) };
-        for piece in self.dialogue.out.chunks(ANSWER_BYTES) {
-            timeout(unread, self.connection.stream.write_all(piece)).await??;
-        }
-        timeout(unread, self.connection.stream.flush()).await??;
-        metrics::counter!("reintegra_pop3_bytes_total", "direction" => "out").increment(self.dialogue.out.len() as u64);
-        self.dialogue.out = Vec::new();
+        let sent = self.dialogue.send(&mut self.connection.stream, unread).await?;
+        metrics::counter!("reintegra_pop3_bytes_total", "direction" => "out").increment(sent as u64);
         Ok(())
     }
 

@@ -27,8 +27,6 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_READS: u32 = 64;
 /// How often it is looked again whether somebody who signed in may stay.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// Replies to commands that came together are sent together, up to so many bytes.
-const ANSWER_BYTES: usize = 64 * 1024;
 
 /// Serves a connection until it ends: the handler for [`edge::listen::run`].
 pub fn serve(
@@ -109,8 +107,7 @@ impl Driver {
                 }
                 Next::SignIn(attempt) => {
                     self.flush().await?;
-                    let (services, peer) = (Arc::clone(&self.services), self.connection.peer.clone());
-                    let outcome = Box::pin(services.admission.sign_in(&services, &peer, attempt)).await;
+                    let outcome = self.dialogue.sign_in(&self.connection.peer, attempt).await;
                     let next = self.dialogue.call(move |session, out| session.signed_in(outcome, out)).await;
                     self.dialogue.settle(LOOK_AGAIN, Session::user);
                     next
@@ -170,7 +167,7 @@ impl Driver {
         self.message_by = None;
         let by = Instant::now() + self.settings.times.command;
         loop {
-            if self.dialogue.out.len() >= ANSWER_BYTES {
+            if self.dialogue.is_full() {
                 self.flush().await?;
             }
             match cut(&self.input) {
@@ -250,16 +247,7 @@ impl Driver {
 
     /// Sends what was said.
     async fn flush(&mut self) -> io::Result<()> {
-        if self.dialogue.out.is_empty() {
-            return Ok(());
-        }
-        let unread = self.settings.times.unread;
-        for piece in self.dialogue.out.chunks(ANSWER_BYTES) {
-            timeout(unread, self.connection.stream.write_all(piece)).await??;
-        }
-        timeout(unread, self.connection.stream.flush()).await??;
-        self.dialogue.out = Vec::new();
-        Ok(())
+        self.dialogue.send(&mut self.connection.stream, self.settings.times.unread).await.map(drop)
     }
 }
 

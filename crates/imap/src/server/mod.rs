@@ -10,16 +10,13 @@ mod wire;
 use crate::session::{Bye, Next, Session};
 use crate::syntax::{Frame, Framer, FramerLimits};
 use edge::listen::Connection;
-use edge::{Dialogue, Services, Watch};
+use edge::{ANSWER_BYTES, Dialogue, Services, Watch};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use wire::Wire;
-
-/// Pipelined commands are answered together, up to so many bytes.
-const ANSWER_BYTES: usize = 64 * 1024;
 
 /// The slowest pace at which a command may come, beyond [`Times::unfinished`]: slower than any line that somebody sends mail
 /// over, and no client keeps memory for days by a byte a minute.
@@ -209,8 +206,7 @@ impl Driver {
             }
             Next::SignIn(attempt) => {
                 self.flush().await?;
-                let (services, peer) = (Arc::clone(&self.services), self.wire.connection().peer.clone());
-                let outcome = Box::pin(services.admission.sign_in(&services, &peer, attempt)).await;
+                let outcome = self.dialogue.sign_in(&self.wire.connection().peer, attempt).await;
                 let next = self.dialogue.call(move |session, out| session.signed_in(outcome, out)).await;
                 self.settle_in();
                 next
@@ -238,7 +234,7 @@ impl Driver {
     }
 
     async fn frame(&mut self, frame: Frame, waiting: Next) -> Result<Next, End> {
-        if self.dialogue.out.len() >= ANSWER_BYTES {
+        if self.dialogue.is_full() {
             self.flush().await?;
         }
         if let Some(watch) = &mut self.watch {
