@@ -5,8 +5,6 @@
 mod support_faults;
 
 use integrate::{IntegrationError, Platform};
-use std::sync::Arc;
-use store::OpenOptions;
 use support_faults::state::{State, assert_same};
 use support_faults::{apply, assert_proven, assert_sound, import, init, stage, undo};
 use tempfile::TempDir;
@@ -25,16 +23,8 @@ struct Scenario {
     ops: Vec<u64>,
 }
 
-fn options(disk: &CrashDisk) -> OpenOptions {
-    OpenOptions {
-        disk: Arc::new(disk.clone()),
-        vfs: Some(disk.vfs().to_owned()),
-        ..OpenOptions::for_purpose("crash test")
-    }
-}
-
 fn open(disk: &CrashDisk) -> Platform {
-    Platform::open(disk.root(), options(disk)).unwrap()
+    Platform::open(disk.root(), disk.options("crash test")).unwrap()
 }
 
 impl Scenario {
@@ -74,7 +64,7 @@ impl Scenario {
 
     /// Takes the steps until the power goes; says how many are done.
     fn run(&self, disk: &CrashDisk) -> usize {
-        let Ok(platform) = Platform::open(disk.root(), options(disk)) else { return 0 };
+        let Ok(platform) = Platform::open(disk.root(), disk.options("crash test")) else { return 0 };
         (0..STEPS).find(|step| self.step(&platform, *step).is_err()).unwrap_or(STEPS)
     }
 

@@ -8,7 +8,6 @@ use source::{Directory, Locator, Maildrop, MaildropScan, ReadError, Source, Sour
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use store::{LIVE, OpenOptions};
 use support_faults::state::{State, assert_same};
@@ -381,14 +380,6 @@ fn a_message_that_is_cut_between_two_stagings_is_kept_whole() {
     assert_sound(&platform, "cut");
 }
 
-fn options(disk: &CrashDisk) -> OpenOptions {
-    OpenOptions {
-        disk: Arc::new(disk.clone()),
-        vfs: Some(disk.vfs().to_owned()),
-        ..OpenOptions::for_purpose("fault test")
-    }
-}
-
 fn is_disk_full(error: &IntegrationError) -> bool {
     use directory::{DirectoryError, ErrorClass};
     use integrate::stage::StageError;
@@ -413,13 +404,13 @@ fn a_full_disk_is_told_and_the_run_goes_on_when_there_is_room() {
     let incident = Incident::new();
     let expected = incident.expected();
     let (_home, disk) = empty(2);
-    integrate(&Platform::open(disk.root(), options(&disk)).unwrap(), incident.path()).unwrap();
+    integrate(&Platform::open(disk.root(), disk.options("fault test")).unwrap(), incident.path()).unwrap();
     let ops = disk.op_count();
     let mut told = 0;
     for n in 0..20 {
         let at = 1 + ops * n / 20;
         let (_home, disk) = empty(2);
-        let platform = Platform::open(disk.root(), options(&disk)).unwrap();
+        let platform = Platform::open(disk.root(), disk.options("fault test")).unwrap();
         disk.fail_from(at, Failure::NoSpace);
         let full = integrate(&platform, incident.path());
         disk.heal();
@@ -435,7 +426,7 @@ fn a_full_disk_is_told_and_the_run_goes_on_when_there_is_room() {
             Ok(id) => (platform, id),
             Err(_) => {
                 drop(platform);
-                let platform = Platform::open(disk.root(), options(&disk)).unwrap();
+                let platform = Platform::open(disk.root(), disk.options("fault test")).unwrap();
                 let id = integrate(&platform, incident.path()).unwrap();
                 (platform, id)
             }
@@ -601,7 +592,7 @@ fn a_damaged_record_is_named_and_costs_its_message_alone() {
 fn an_interrupted_run_stores_no_message_twice() {
     let incident = Incident::new();
     let (_whole_home, whole) = empty(1);
-    integrate(&Platform::open(whole.root(), options(&whole)).unwrap(), incident.path()).unwrap();
+    integrate(&Platform::open(whole.root(), whole.options("fault test")).unwrap(), incident.path()).unwrap();
     let ops = whole.op_count();
     let (records, messages) = stored(whole.root());
     assert_eq!((records, messages), (25, 25));
@@ -610,7 +601,7 @@ fn an_interrupted_run_stores_no_message_twice() {
         let cut = ops * n / 14;
         let (_home, disk) = empty(1);
         disk.stop_after(cut);
-        if let Ok(platform) = Platform::open(disk.root(), options(&disk)) {
+        if let Ok(platform) = Platform::open(disk.root(), disk.options("fault test")) {
             interrupted += usize::from(integrate(&platform, incident.path()).is_err());
         }
         let image = disk.crash(if n % 2 == 0 { Mode::DropAll } else { Mode::Some(cut) }).unwrap();

@@ -10,6 +10,7 @@ pub mod process;
 mod requirement;
 pub mod sample;
 pub mod served;
+pub mod slowdisk;
 pub mod tls;
 pub mod truth;
 

@@ -46,9 +46,7 @@ impl World {
         // What stands there when the disk is made is durable.
         drop(Store::init(&live, 1, OpenOptions::for_purpose("test")).unwrap());
         let disk = CrashDisk::new(&live).unwrap();
-        let vfs = Some(disk.vfs().to_owned());
-        let options = OpenOptions { disk: Arc::new(disk.clone()), vfs, ..OpenOptions::for_purpose("test") };
-        let store = Store::open(disk.root(), options).unwrap();
+        let store = Store::open(disk.root(), disk.options("test")).unwrap();
         (Self::of(store, place, true, pop3::Times::default()), disk)
     }
 

@@ -14,6 +14,5 @@ mod peers;
 mod rates;
 mod recipients;
 mod scripts;
-mod slow_disk;
 mod submission;
 mod world;

@@ -1,6 +1,5 @@
 //! A server of one store, and a client that knows nothing of it.
 
-use crate::slow_disk::SlowDisk;
 use directory::{Alias, AliasAddress, Directory, Domain, DomainAlias, NewAccount, Secret, Tx};
 use edge::listen::{Caps, Connection, Kind, Limits, Listen};
 use edge::tls::Tls;
@@ -15,10 +14,14 @@ use std::time::Duration;
 use store::spool::{Envelope, Filter, Recipient, Spool};
 use store::{LIVE, OpenOptions, Store};
 use testkit::crashdisk::{CrashDisk, Mode};
+use testkit::slowdisk::SlowDisk;
 
 pub(crate) const ANA: &str = "ana@example.org";
 pub(crate) const EVA: &str = "eva@example.org";
 pub(crate) const PASSWORD: &str = "hierro-2602 dos";
+
+/// How long a sync takes: that of a disk that turns.
+const SYNC: Duration = Duration::from_millis(40);
 
 /// A running server.
 pub(crate) struct World {
@@ -66,9 +69,8 @@ impl World {
 
     /// With its mail on a disk that takes its time.
     pub(crate) fn on_slow_disk(settings: Settings) -> (Self, SlowDisk) {
-        let (place, disk) = (tempfile::tempdir().unwrap(), SlowDisk::default());
-        let options = OpenOptions { disk: Arc::new(disk.clone()), ..OpenOptions::for_purpose("test") };
-        let store = Store::init(&place.path().join("data"), 1, options).unwrap();
+        let (place, disk) = (tempfile::tempdir().unwrap(), SlowDisk::new(SYNC));
+        let store = Store::init(&place.path().join("data"), 1, disk.options("test")).unwrap();
         (Self::of(store, place, settings, true), disk)
     }
 
@@ -79,9 +81,7 @@ impl World {
         // What stands there when the disk is made is durable.
         drop(Store::init(&live, cells, OpenOptions::for_purpose("test")).unwrap());
         let disk = CrashDisk::new(&live).unwrap();
-        let vfs = Some(disk.vfs().to_owned());
-        let options = OpenOptions { disk: Arc::new(disk.clone()), vfs, ..OpenOptions::for_purpose("test") };
-        let store = Store::open(disk.root(), options).unwrap();
+        let store = Store::open(disk.root(), disk.options("test")).unwrap();
         (Self::of(store, place, settings, true), disk)
     }
 
@@ -92,12 +92,9 @@ impl World {
         drop(Store::init(&live.join("data"), 1, OpenOptions::for_purpose("test")).unwrap());
         drop(Spool::open(&live.join("queue"), OpenOptions::for_purpose("test")).unwrap());
         let disk = CrashDisk::new(&live).unwrap();
-        let vfs = Some(disk.vfs().to_owned());
-        let options =
-            || OpenOptions { disk: Arc::new(disk.clone()), vfs: vfs.clone(), ..OpenOptions::for_purpose("test") };
-        let store = Store::open(&disk.root().join("data"), options()).unwrap();
+        let store = Store::open(&disk.root().join("data"), disk.options("test")).unwrap();
         let mut settings = Settings::new(role);
-        settings.queue = Some(queue_in(&disk.root().join("queue"), options()));
+        settings.queue = Some(queue_in(&disk.root().join("queue"), disk.options("test")));
         (Self::of(store, place, settings, true), disk)
     }
 

@@ -1,81 +1,19 @@
 //! Many at the same time: deliveries share syncs, readers see one moment, and a check finds nothing half-way.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use store::disk::{Disk, DiskFile, RealDisk};
-use store::{Account, Delivery, MailboxId, OpenOptions, Store, StoreError};
+use store::{Account, Delivery, MailboxId, Store, StoreError};
 use testkit::crashdisk::{CrashDisk, Mode};
+use testkit::slowdisk::SlowDisk;
 
 use crate::support::{
     assert_sound, delivery, live, mailbox, make_account, open_image, options, options_on, problems, scratch,
 };
 
-/// A disk whose syncs take their time and are counted.
-#[derive(Clone, Default)]
-pub(crate) struct SlowDisk {
-    pub(crate) syncs: Arc<AtomicU64>,
-}
-
-struct SlowFile {
-    file: Arc<dyn DiskFile>,
-    syncs: Arc<AtomicU64>,
-}
-
-impl Disk for SlowDisk {
-    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(SlowFile { file: RealDisk.open(path, create)?, syncs: self.syncs.clone() }))
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
-        RealDisk.list(dir)
-    }
-
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        RealDisk.create_dir_all(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealDisk.sync_dir(dir)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove(path)
-    }
-}
-
-impl DiskFile for SlowFile {
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_millis(5));
-        self.file.sync_data()
-    }
-
-    fn allocate(&self, length_bytes: u64) -> io::Result<()> {
-        self.file.allocate(length_bytes)
-    }
-
-    fn set_len(&self, length_bytes: u64) -> io::Result<()> {
-        self.file.set_len(length_bytes)
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-}
+/// How long a sync takes: enough for others to come meanwhile.
+pub(crate) const SYNC: Duration = Duration::from_millis(5);
 
 /// Delivers one at a time from many threads: every thread its own texts, and one that all have.
 fn deliver_at_once(store: &Store, account: &Account, mailbox: MailboxId, threads: usize, each: usize) -> Vec<u32> {
@@ -95,15 +33,14 @@ fn deliver_at_once(store: &Store, account: &Account, mailbox: MailboxId, threads
 #[test]
 fn deliveries_that_wait_together_share_a_sync() {
     let home = scratch();
-    let disk = SlowDisk::default();
-    let options = OpenOptions { disk: Arc::new(disk.clone()), ..OpenOptions::for_purpose("test") };
-    let store = Store::init(home.path(), 1, options).unwrap();
+    let disk = SlowDisk::new(SYNC);
+    let store = Store::init(home.path(), 1, disk.options("test")).unwrap();
     let (ana, inbox) = make_account(&store, "ana@example.org", 1000);
-    let before = disk.syncs.load(Ordering::Relaxed);
+    let before = disk.syncs();
 
     let uids = deliver_at_once(&store, &ana, inbox, 8, 20);
 
-    let syncs = disk.syncs.load(Ordering::Relaxed) - before;
+    let syncs = disk.syncs() - before;
     assert!(syncs * 2 < uids.len() as u64, "{syncs} syncs for {} deliveries", uids.len());
     assert_eq!(BTreeSet::from_iter(uids), BTreeSet::from_iter(1..=160));
     assert_sound(&store);
@@ -153,9 +90,7 @@ fn what_many_threads_were_told_is_there_when_the_power_goes() {
 #[test]
 fn one_who_asks_for_what_cannot_be_spoils_nothing_for_the_others() {
     let home = scratch();
-    let disk = SlowDisk::default();
-    let options = OpenOptions { disk: Arc::new(disk), ..OpenOptions::for_purpose("test") };
-    let store = Store::init(home.path(), 1, options).unwrap();
+    let store = Store::init(home.path(), 1, SlowDisk::new(SYNC).options("test")).unwrap();
     let (ana, inbox) = make_account(&store, "ana@example.org", 1000);
     let nowhere = MailboxId(99);
     std::thread::scope(|scope| {

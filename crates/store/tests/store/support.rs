@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use message::{Address, Digest, Flags, MailboxName, examine};
 use store::{
@@ -20,7 +19,7 @@ pub(crate) fn options() -> OpenOptions {
 }
 
 pub(crate) fn options_on(disk: &CrashDisk) -> OpenOptions {
-    OpenOptions { disk: Arc::new(disk.clone()), vfs: Some(disk.vfs().to_owned()), ..options() }
+    OpenOptions { segment_bytes: SMALL_SEGMENT, ..disk.options("test") }
 }
 
 pub(crate) fn open(dir: &Path) -> Store {

@@ -118,6 +118,15 @@ impl CrashDisk {
         self.registration.name()
     }
 
+    /// Options of a store of which all is on this disk, segments and indexes.
+    pub fn options(&self, purpose: &str) -> store::OpenOptions {
+        store::OpenOptions {
+            disk: Arc::new(self.clone()),
+            vfs: Some(self.vfs().to_owned()),
+            ..store::OpenOptions::for_purpose(purpose)
+        }
+    }
+
     /// Writes what a loss of power at this moment would leave into a fresh directory beside the root, and returns its
     /// path. The disk itself goes on unharmed.
     ///

@@ -2,31 +2,28 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use store::OpenOptions;
 use store::spool::{Filter, NewMail, QueueId, Settled, Spool};
+use testkit::slowdisk::SlowDisk;
 
 use super::support::{NOW, assert_sound, mail, open_with, settlement};
-use crate::crowd::SlowDisk;
+use crate::crowd::SYNC;
 use crate::support::scratch;
 
 fn slow(dir: &Path) -> (Spool, SlowDisk) {
-    let disk = SlowDisk::default();
-    let options = OpenOptions { disk: Arc::new(disk.clone()), ..OpenOptions::for_purpose("test") };
-    (open_with(dir, options), disk)
+    let disk = SlowDisk::new(SYNC);
+    (open_with(dir, disk.options("test")), disk)
 }
 
 #[test]
 fn twenty_who_put_share_syncs_and_one_alone_has_one_before_each_answer() {
     let home = scratch();
     let (spool, disk) = slow(home.path());
-    let syncs = || disk.syncs.load(Ordering::Relaxed);
     // The first makes a segment.
     spool.put(vec![mail("first", &["x@one.example"])]).unwrap();
 
-    let before = syncs();
+    let before = disk.syncs();
     let put = |thread: usize| {
         let put = |n| spool.put(vec![mail(&format!("{thread} {n}"), &["x@one.example"])]).unwrap()[0];
         (0..15).map(put).collect::<Vec<QueueId>>()
@@ -35,14 +32,14 @@ fn twenty_who_put_share_syncs_and_one_alone_has_one_before_each_answer() {
         let running: Vec<_> = (0..20).map(|thread| scope.spawn(move || put(thread))).collect();
         running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    let shared = syncs() - before;
+    let shared = disk.syncs() - before;
     assert!(shared * 3 < ids.len() as u64, "{shared} syncs for {} messages", ids.len());
     assert_eq!(BTreeSet::from_iter(&ids).len(), 300);
 
     for n in 0..10 {
-        let before = syncs();
+        let before = disk.syncs();
         spool.put(vec![mail(&format!("alone {n}"), &["x@one.example"])]).unwrap();
-        assert_eq!(syncs() - before, 1);
+        assert_eq!(disk.syncs() - before, 1);
     }
     assert_eq!(spool.counts().unwrap().messages, 311);
     assert_sound(&spool);

@@ -1,4 +1,4 @@
-//! A disk whose syncs take time, as those of real ones do, and are counted.
+//! A disk whose syncs take time, as those of real ones do, and are counted: what comes during a sync shares the next.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,32 +6,41 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use store::OpenOptions;
 use store::disk::{Disk, DiskFile, RealDisk};
 
-/// How long a sync takes: that of a disk that turns.
-const SYNC: Duration = Duration::from_millis(40);
-
-/// The disk.
-#[derive(Clone, Default)]
-pub(crate) struct SlowDisk {
+/// The system's files, whose syncs take longer. Clones are the same disk.
+#[derive(Clone, Debug)]
+pub struct SlowDisk {
+    takes: Duration,
     syncs: Arc<AtomicU64>,
 }
 
 struct SlowFile {
     file: Arc<dyn DiskFile>,
-    syncs: Arc<AtomicU64>,
+    disk: SlowDisk,
 }
 
 impl SlowDisk {
-    /// Syncs of files so far.
-    pub(crate) fn syncs(&self) -> u64 {
+    /// A disk each of whose syncs of files takes this much longer.
+    pub fn new(takes: Duration) -> Self {
+        SlowDisk { takes, syncs: Arc::default() }
+    }
+
+    /// Options of a store whose segments are on it; its indexes are on the system's disk.
+    pub fn options(&self, purpose: &str) -> OpenOptions {
+        OpenOptions { disk: Arc::new(self.clone()), ..OpenOptions::for_purpose(purpose) }
+    }
+
+    /// Syncs of files that have begun.
+    pub fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::SeqCst)
     }
 }
 
 impl Disk for SlowDisk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(SlowFile { file: RealDisk.open(path, create)?, syncs: Arc::clone(&self.syncs) }))
+        Ok(Arc::new(SlowFile { file: RealDisk.open(path, create)?, disk: self.clone() }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
@@ -61,8 +70,8 @@ impl DiskFile for SlowFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        std::thread::sleep(SYNC);
-        self.syncs.fetch_add(1, Ordering::SeqCst);
+        self.disk.syncs.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(self.disk.takes);
         self.file.sync_data()
     }
 
