@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use testkit::dns_server::Zones;
-use testkit::process::{Daemon, free_ports};
+use testkit::process::Daemon;
 use testkit::served::get;
 
 const NAMES: [&str; 2] = ["mail.example.org", "imap.example.org"];

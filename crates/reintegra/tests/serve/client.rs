@@ -21,7 +21,12 @@ pub(super) struct Client {
 impl Client {
     /// Connects in the clear; the greeting is not yet read.
     pub(super) fn connect(server: SocketAddr) -> Self {
-        Client { stream: BufReader::new(Box::new(tcp(server))), tags: 0, binding: None }
+        Self::try_connect(server).unwrap()
+    }
+
+    /// As [`Client::connect`], to a server that may be gone.
+    pub(super) fn try_connect(server: SocketAddr) -> std::io::Result<Self> {
+        Ok(Client { stream: BufReader::new(Box::new(tcp(server)?)), tags: 0, binding: None })
     }
 
     /// Connects with TLS first, asking for a name; gives the certificate that was shown too.
@@ -29,7 +34,7 @@ impl Client {
         let config = testkit::tls::client(rustls::DEFAULT_VERSIONS);
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut tls = ClientConnection::new(config, name).unwrap();
-        let mut tcp = tcp(server);
+        let mut tcp = tcp(server).unwrap();
         while tls.is_handshaking() {
             tls.complete_io(&mut tcp).unwrap();
         }
@@ -131,9 +136,9 @@ impl Client {
     }
 }
 
-fn tcp(server: SocketAddr) -> TcpStream {
-    let tcp = TcpStream::connect(server).unwrap();
-    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
-    tcp.set_nodelay(true).unwrap();
-    tcp
+fn tcp(server: SocketAddr) -> std::io::Result<TcpStream> {
+    let tcp = TcpStream::connect(server)?;
+    tcp.set_read_timeout(Some(PATIENCE))?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
 }

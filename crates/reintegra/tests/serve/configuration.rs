@@ -1,7 +1,6 @@
 //! Configurations, right and wrong, and the words for them.
 
 use super::certificates::{write_certificate, write_certificate_until};
-use super::spawned::free_address;
 use super::*;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -82,7 +81,7 @@ fn config_check_names_file_line_key_and_reason() {
 #[test]
 fn the_data_directory_of_the_configuration_is_beside_the_file() {
     let place = Place::with_ana();
-    let address = free_address();
+    let [address] = free_ports().unwrap();
     let text = format!(
         "data = \"data\"\nimap.listen = [\"{address}\"]\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\n\
          operator.listen = \"\"\n{NO_MAIL}"
@@ -125,7 +124,7 @@ fn an_address_of_no_interface_is_told_as_that() {
 #[test]
 fn one_port_may_be_listened_on_by_both_families() {
     let place = Place::with_ana();
-    let port = free_address().port();
+    let port = free_ports::<1>().unwrap()[0].port();
     if TcpListener::bind(("::1", 0)).is_err() {
         eprintln!("this machine has no IPv6");
         return;

@@ -5,12 +5,12 @@
 //! A named point is a system call, into whose beginning `strace` injects the signal: before the bytes are written, before
 //! they are synced, before the answer leaves.
 
+use super::peers::{Smtp, says_unless_gone};
 use super::*;
 use rustix::process::Signal;
-use spawned::{Spawned, free_address};
+use spawned::Spawned;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use store::LIVE;
@@ -41,52 +41,10 @@ fn relayed(number: u64) -> String {
     )
 }
 
-/// A session of SMTP that broke off.
-#[derive(Debug)]
-struct Broken;
-
-/// A client of our own: no more than the drill needs.
-struct Sender {
-    reader: BufReader<TcpStream>,
-}
-
-impl Sender {
-    fn connect(server: SocketAddr) -> Result<Sender, Broken> {
-        let stream = TcpStream::connect(server).map_err(|_| Broken)?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut sender = Sender { reader: BufReader::new(stream) };
-        sender.answer("220")?;
-        sender.ask("EHLO relay.example.net\r\n", "250")?;
-        Ok(sender)
-    }
-
-    fn answer(&mut self, code: &str) -> Result<(), Broken> {
-        loop {
-            let mut line = String::new();
-            match self.reader.read_line(&mut line) {
-                Ok(1..) => {}
-                _ => return Err(Broken),
-            }
-            if line.get(3..4) != Some("-") {
-                // A server that goes down says so; everything else is a mistake of ours.
-                assert!(line.starts_with(code) || line.starts_with('4'), "{line}");
-                return if line.starts_with(code) { Ok(()) } else { Err(Broken) };
-            }
-        }
-    }
-
-    fn ask(&mut self, command: &str, code: &str) -> Result<(), Broken> {
-        self.reader.get_mut().write_all(command.as_bytes()).map_err(|_| Broken)?;
-        self.answer(code)
-    }
-
-    /// Sends a message; `Ok` when it was answered 250.
-    fn send(&mut self, message: &str) -> Result<(), Broken> {
-        self.ask("MAIL FROM:<sender@example.net>\r\n", "250")?;
-        self.ask(&format!("RCPT TO:<{ANA}>\r\n"), "250")?;
-        self.ask("DATA\r\n", "354")?;
-        self.ask(&format!("{message}.\r\n"), "250")
-    }
+/// Hands a message over; whether it was answered 250.
+#[track_caller]
+fn hand_over(smtp: &mut Smtp, number: u64) -> bool {
+    says_unless_gone(smtp.bring("sender@example.net", &[ANA], &relayed(number)), "250")
 }
 
 /// What the clients know.
@@ -104,11 +62,11 @@ struct Known {
 impl Known {
     /// Sends until the server is gone, what was not answered first.
     fn send_until_killed(&self, server: SocketAddr, begun: &AtomicBool) {
-        let Ok(mut sender) = Sender::connect(server) else { return };
+        let Some(mut relay) = Smtp::try_relay(server) else { return };
         for _ in 0..MOST {
             let again = self.pending.lock().unwrap().pop();
             let number = again.unwrap_or_else(|| self.next.fetch_add(1, Ordering::Relaxed));
-            if sender.send(&relayed(number)).is_err() {
+            if !hand_over(&mut relay, number) {
                 self.unanswered.fetch_add(1, Ordering::Relaxed);
                 self.pending.lock().unwrap().push(number);
                 return;
@@ -120,9 +78,9 @@ impl Known {
 
     /// Sends until nothing is unanswered.
     fn send_the_rest(&self, server: SocketAddr) {
-        let mut sender = Sender::connect(server).unwrap();
+        let mut relay = Smtp::relay(server);
         while let Some(number) = self.pending.lock().unwrap().pop() {
-            sender.send(&relayed(number)).unwrap();
+            assert!(hand_over(&mut relay, number), "no. {number}");
             self.acknowledged.lock().unwrap().insert(number);
         }
     }
@@ -181,7 +139,7 @@ struct Drilled {
 impl Drilled {
     fn new() -> Self {
         let place = Place::with_ana();
-        let mx = free_address();
+        let [mx] = free_ports().unwrap();
         let text = format!(
             "mx.listen = [\"{mx}\"]\nmx.dmarc = \"off\"\nimap.listen = []\nimap.listen_tls = []\npop3.listen = []\n\
              pop3.listen_tls = []\nsubmission.listen = []\nsubmission.listen_tls = []\nmanagesieve.listen = []\n\

@@ -3,7 +3,6 @@
 
 use super::peers::{EVA, HOST, Smtp, arrives, by_way_of, letter};
 use super::*;
-use spawned::free_address;
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::process::Stdio;
@@ -58,7 +57,7 @@ impl Exim {
         std::fs::write(at.join("group"), format!("root:x:0:\nmail:x:8:\nDebian-exim:x:{NUMBER}:\n")).unwrap();
         std::fs::write(at.join("exim.conf"), configuration(at)).unwrap();
 
-        let address = free_address();
+        let [address] = free_ports().unwrap();
         let script = "mount --bind passwd /etc/passwd && mount --bind group /etc/group && exec \"$0\" \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", script]).arg(program);

@@ -60,7 +60,7 @@ fn one_connection_too_many_of_an_address_is_told_and_others_are_let_in() {
         return;
     };
     let place = Place::with_ana();
-    let loopback = spawned::free_address();
+    let [loopback] = free_ports().unwrap();
     let text = format!(
         "imap.listen = [\"{address}\", \"{loopback}\"]\nimap.listen_tls = []\npop3.listen = []\npop3.listen_tls = []\n\
          operator.listen = \"\"\nlimits.connections_per_address = 2\n{NO_MAIL}"

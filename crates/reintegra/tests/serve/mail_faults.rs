@@ -5,7 +5,7 @@ use super::peers::{BETO, EVA, Elsewhere, Smtp, arrives, by_way_of, letter, mailb
 use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use spawned::{Spawned, free_address};
+use spawned::Spawned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -95,7 +95,7 @@ fn told_apart(number: u64) -> String {
 fn a_full_disk_puts_mail_off_and_loses_none() {
     let place = Place::with_people(&[ANA]);
     let Some(disk) = SmallDisk::with(&place) else { return };
-    let [mx, submission, imap] = [free_address(), free_address(), free_address()];
+    let [mx, submission, imap, nobody] = free_ports().unwrap();
     let config = place.write(
         "reintegra.toml",
         &format!(
@@ -103,8 +103,7 @@ fn a_full_disk_puts_mail_off_and_loses_none() {
              submission.listen_tls = []\nimap.listen = [\"{imap}\"]\nimap.listen_tls = []\npop3.listen = []\n\
              pop3.listen_tls = []\nmanagesieve.listen = []\noperator.listen = \"\"\n\
              sign_in.loopback_without_tls = true\nsearch.index_in_background = false\n\
-             delivery.smart_host.address = \"{}\"\ndelivery.smart_host.tls = \"opportunistic\"\n",
-            free_address()
+             delivery.smart_host.address = \"{nobody}\"\ndelivery.smart_host.tls = \"opportunistic\"\n"
         ),
     );
     let mut served = Spawned::start(disk.command(&["serve", "--config", config.to_str().unwrap()]), place.path("log"));
@@ -326,7 +325,7 @@ fn no_secret_and_no_mail_that_moves_is_in_the_log() {
          vacation :days 1 \"{MARK}\";\r\n"
     );
     place.script(BETO, &script);
-    let refusing = Elsewhere::at(free_address(), &["-f", "."]);
+    let refusing = Elsewhere::with(&["-f", "."]);
     let served = place.serve(&format!("{}log.level = \"debug\"\n", by_way_of(refusing.address)));
 
     let letter = |from: &str, to: &str| letter(from, to, MARK);

@@ -6,7 +6,6 @@ use super::peers::{
 };
 use super::*;
 use serde_json::Value;
-use spawned::free_address;
 use std::collections::BTreeMap;
 use testkit::dns_server::Zones;
 use testkit::postfix::Postfix;
@@ -203,7 +202,7 @@ fn who_wrote_to_somebody_unknown_is_told_in_both_languages() {
         return;
     }
     let place = Place::with_people(&[ANA]);
-    let refusing = Elsewhere::at(free_address(), &["-f", "rcpt", "-B", "550 5.1.1 nobody of that name"]);
+    let refusing = Elsewhere::with(&["-f", "rcpt", "-B", "550 5.1.1 nobody of that name"]);
     let served = place.serve(&by_way_of(refusing.address));
     Smtp::signed_in(served.submission, ANA).takes(ANA, &[EVA], &letter(ANA, EVA, "a nadie"));
     let report = arrives(&served, ANA, "report-type=");
@@ -290,7 +289,7 @@ fn what_is_put_off_waits_for_the_operator_with_and_without_a_server() {
     }
     let place = Place::with_people(&[ANA]);
     let to = |number: u32| format!("espera{number}@example.net");
-    let address = free_address();
+    let [address] = free_ports().unwrap();
     let busy = Elsewhere::at(address, &["-r", "rcpt", "-b", "451 4.2.1 come back later"]);
     let served = place.serve(&by_way_of(address));
     let mut smtp = Smtp::signed_in(served.submission, ANA);
@@ -367,7 +366,7 @@ fn a_server_that_is_away_gets_everything_once_when_it_is_back() {
         return;
     }
     let place = Place::with_people(&[ANA]);
-    let address = free_address();
+    let [address] = free_ports().unwrap();
     let served = place.serve(&by_way_of(address));
     let mut smtp = Smtp::signed_in(served.submission, ANA);
     for number in 0..30 {

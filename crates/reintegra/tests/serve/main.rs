@@ -36,7 +36,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use store::OpenOptions;
 use tempfile::TempDir;
-use testkit::process::{Ran, run};
+use testkit::process::{Ran, free_ports, run};
 use testkit::served::Served;
 
 const ANA: &str = "ana@example.org";

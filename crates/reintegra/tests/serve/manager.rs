@@ -1,6 +1,6 @@
 //! Under a service manager: sockets that are handed over, what it is told, and its unit files.
 
-use super::spawned::{Spawned, free_address};
+use super::spawned::Spawned;
 use super::*;
 use rustix::process::Signal;
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ fn sockets_that_are_handed_over_take_the_place_of_configured_ones() {
         return;
     }
     let place = Place::with_ana();
-    let (imap, pop3) = (free_address(), free_address());
+    let [imap, pop3] = free_ports().unwrap();
     let config = configuration(&place, imap, pop3);
     // One is handed over; the other is bound here.
     let mut served = activated(&place, &format!("tcp:{}", imap.port()), &config);
@@ -64,7 +64,7 @@ fn a_socket_that_the_configuration_does_not_name_is_refused() {
         return;
     }
     let place = Place::with_ana();
-    let (imap, pop3, stranger) = (free_address(), free_address(), free_address());
+    let [imap, pop3, stranger] = free_ports().unwrap();
     let config = configuration(&place, imap, pop3);
     let cases = [
         (format!("tcp:{},tcp:{}", imap.port(), stranger.port()), format!("the socket {stranger} was handed over")),
@@ -82,7 +82,8 @@ fn the_manager_is_told_what_becomes_of_the_service() {
     let place = Place::with_ana();
     let manager = UnixDatagram::bind(place.path("notify")).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let config = configuration(&place, free_address(), free_address());
+    let [imap, pop3] = free_ports().unwrap();
+    let config = configuration(&place, imap, pop3);
     let mut command = place.command(&["serve", "--config", config.to_str().unwrap()]);
     command.env("NOTIFY_SOCKET", place.path("notify")).env("WATCHDOG_USEC", "300000");
     let served = Spawned::start(command, place.path("log"));

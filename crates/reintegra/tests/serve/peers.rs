@@ -5,7 +5,6 @@ use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use directory::{Alias, AliasAddress, Directory};
-use spawned::free_address;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -129,6 +128,15 @@ impl Smtp {
         smtp
     }
 
+    /// As [`Smtp::relay`]; `None`: the server is gone, or goes.
+    #[track_caller]
+    pub(super) fn try_relay(server: SocketAddr) -> Option<Self> {
+        let mut smtp = Smtp(Client::try_connect(server).ok()?);
+        let greeting = smtp.answer();
+        let let_in = says_unless_gone(greeting, "220") && says_unless_gone(smtp.ask("EHLO relay.example.net"), "250");
+        let_in.then_some(smtp)
+    }
+
     fn greeted(server: SocketAddr, hello: &str) -> Self {
         let mut smtp = Smtp(Client::connect(server));
         let greeting = smtp.answer().unwrap_or_default();
@@ -188,6 +196,15 @@ impl Smtp {
     }
 }
 
+/// Whether a server that may be killed any moment answered so. One that goes down says so; everything else is a mistake of
+/// ours.
+#[track_caller]
+pub(super) fn says_unless_gone(answer: Option<String>, code: &str) -> bool {
+    let Some(answer) = answer else { return false };
+    assert!(answer.starts_with(code) || answer.starts_with('4'), "{answer}");
+    answer.starts_with(code)
+}
+
 /// A server of others: Postfix's `smtp-sink`, which keeps every message in a file. Dropping it ends it.
 pub(super) struct Elsewhere {
     // Dropped in this order: the process ends before its directory goes.
@@ -202,10 +219,16 @@ impl Elsewhere {
     }
 
     pub(super) fn start() -> Self {
-        Elsewhere::at(free_address(), &[])
+        Elsewhere::with(&[])
     }
 
-    /// At an address; `options` have it refuse.
+    /// `options` have it refuse.
+    pub(super) fn with(options: &[&str]) -> Self {
+        let [address] = free_ports().unwrap();
+        Elsewhere::at(address, options)
+    }
+
+    /// As [`Elsewhere::with`], at an address.
     pub(super) fn at(address: SocketAddr, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");

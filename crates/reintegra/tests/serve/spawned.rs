@@ -2,7 +2,6 @@
 
 use super::*;
 use rustix::process::Signal;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, ExitStatus, Stdio};
 
 /// A running process with its log in a file. Dropping it kills it.
@@ -55,9 +54,4 @@ impl Drop for Spawned {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A port of loopback that is free now.
-pub(super) fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
