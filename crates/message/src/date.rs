@@ -12,19 +12,36 @@
 /// How many bytes of a value are looked at; a date takes far fewer.
 const LIMIT_BYTES: usize = 256;
 
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
+/// The months as English names them, January first.
+pub const MONTHS_EN: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// The months as Spanish names them, January first.
+pub const MONTHS_ES: [&str; 12] = [
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
 ];
 
 /// The zones that RFC 5322 §4.3 gives a meaning other than UTC, with their offsets in hours.
@@ -106,7 +123,7 @@ fn number(word: &str) -> Option<i64> {
 /// The month of a word, 1 to 12: its name, or the first three letters of it or more.
 fn month_of(word: &str) -> Option<i64> {
     let is_start = |name: &str| word.len() >= 3 && name.get(..word.len()).is_some_and(|s| s.eq_ignore_ascii_case(word));
-    MONTHS.iter().zip(1..).find(|(name, _)| is_start(name)).map(|(_, month)| month)
+    MONTHS_EN.iter().zip(1..).find(|(name, _)| is_start(name)).map(|(_, month)| month)
 }
 
 /// A year in full. Those of two and three digits are read as RFC 5322 §4.3 says, with zeros before them too: broken clocks

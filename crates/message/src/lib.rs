@@ -27,7 +27,7 @@ pub mod utf7;
 pub use address::{Address, AddressError};
 pub use canonical::{Examined, canonical, examine};
 pub use damage::{DamageKind, damage_of, is_beginning_of};
-pub use date::{parse_date, parse_date_and_offset};
+pub use date::{MONTHS_EN, MONTHS_ES, parse_date, parse_date_and_offset};
 pub use digest::{Digest, Identity, ParseHashError};
 pub use encoded_word::decoded_header;
 pub use eol::{push_crlf, to_crlf, to_lf};

@@ -12,7 +12,7 @@ pub(crate) use fetch::{open_fetch, write_fetch_flags, write_fetch_modseq, write_
 use super::chars::is_astring_char;
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use message::{Flags, Keyword, utf7};
+use message::{Flags, Keyword, MONTHS_EN, utf7};
 use std::io::Write;
 
 /// The longest string that is quoted: clients read a quoted string as part of a line, and lines have limits (RFC 2683
@@ -251,13 +251,12 @@ pub(crate) fn write_set(out: &mut Vec<u8>, numbers: &[u32]) {
 /// Writes a date in UTC, within quotes: `"17-Jul-1996 02:44:25 +0000"`. What no date of four digits can say becomes the
 /// nearest that can.
 pub(crate) fn write_date_time(out: &mut Vec<u8>, seconds: i64) {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     /// 0000-01-01; years before it take a sign.
     const EARLIEST_S: i64 = -62_167_219_200;
     let seconds = seconds.clamp(EARLIEST_S, Timestamp::MAX.as_second());
     let time = Timestamp::from_second(seconds).expect("it was brought into the range of timestamps");
     let time = Offset::UTC.to_datetime(time);
-    let month = MONTHS[usize::from(time.month().unsigned_abs()) - 1];
+    let month = &MONTHS_EN[usize::from(time.month().unsigned_abs()) - 1][..3];
     let (day, year) = (time.day(), time.year());
     let (hour, minute, second) = (time.hour(), time.minute(), time.second());
     put(out, format_args!("\"{day:02}-{month}-{year:04} {hour:02}:{minute:02}:{second:02} +0000\""));

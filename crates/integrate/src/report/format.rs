@@ -3,6 +3,7 @@
 use super::sentence::Language;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use message::{MONTHS_EN, MONTHS_ES};
 
 /// Writes a number with its digits grouped: `1,234,567`, which es-MX and English share.
 pub(super) fn number(number: u64) -> String {
@@ -64,39 +65,11 @@ impl Clock {
 }
 
 fn date(time: &Zoned, language: Language) -> String {
-    const SPANISH: [&str; 12] = [
-        "enero",
-        "febrero",
-        "marzo",
-        "abril",
-        "mayo",
-        "junio",
-        "julio",
-        "agosto",
-        "septiembre",
-        "octubre",
-        "noviembre",
-        "diciembre",
-    ];
-    const ENGLISH: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
     let month = (time.month() - 1) as usize;
     let (day, year) = (time.day(), time.year());
     match language {
-        Language::Spanish => format!("{day} de {} de {year}", SPANISH[month]),
-        Language::English => format!("{day} {} {year}", ENGLISH[month]),
+        Language::Spanish => format!("{day} de {} de {year}", MONTHS_ES[month]),
+        Language::English => format!("{day} {} {year}", MONTHS_EN[month]),
     }
 }
 

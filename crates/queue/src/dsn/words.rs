@@ -4,6 +4,7 @@ use super::text::clean;
 use super::{Action, Cause, Dsn, Fate, Kind};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use message::{MONTHS_EN, MONTHS_ES};
 use std::fmt::Write;
 
 /// Recipients that are named; the fields for programs have all of them.
@@ -312,40 +313,12 @@ fn subject_of(message: &[u8]) -> Option<String> {
 
 /// A day and a time for people.
 fn day(s: i64, language: Language) -> String {
-    const ES: [&str; 12] = [
-        "enero",
-        "febrero",
-        "marzo",
-        "abril",
-        "mayo",
-        "junio",
-        "julio",
-        "agosto",
-        "septiembre",
-        "octubre",
-        "noviembre",
-        "diciembre",
-    ];
-    const EN: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
     let at = Timestamp::from_second(s).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC);
     let month = usize::try_from(at.month() - 1).expect("months are 1 to 12");
     let (day, year, hour, minute) = (at.day(), at.year(), at.hour(), at.minute());
     match language {
-        Language::Spanish => format!("{day} de {} de {year}, {hour:02}:{minute:02} (UTC)", ES[month]),
-        Language::English => format!("{day} {} {year}, {hour:02}:{minute:02} (UTC)", EN[month]),
+        Language::Spanish => format!("{day} de {} de {year}, {hour:02}:{minute:02} (UTC)", MONTHS_ES[month]),
+        Language::English => format!("{day} {} {year}, {hour:02}:{minute:02} (UTC)", MONTHS_EN[month]),
     }
 }
 

@@ -3,8 +3,7 @@
 use super::cursor::{Cursor, Failure, Parsed};
 use super::quirk::Quirk;
 use jiff::civil::{Date, date};
-
-const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+use message::MONTHS_EN;
 
 /// Seconds since 1970 UTC.
 ///
@@ -74,7 +73,7 @@ pub(super) fn search_date(c: &mut Cursor<'_>) -> Parsed<i64> {
 fn month_and_year(c: &mut Cursor<'_>, day: i64, at: usize) -> Parsed<i64> {
     c.expect(b'-', "the date's month was expected")?;
     let name = c.take_while(|byte| byte.is_ascii_alphabetic());
-    let month = MONTHS.iter().position(|month| month.as_bytes().eq_ignore_ascii_case(name));
+    let month = MONTHS_EN.iter().position(|month| month.as_bytes()[..3].eq_ignore_ascii_case(name));
     let month = month.ok_or_else(|| c.failure("the date's month is not known"))?;
     c.expect(b'-', "the date's year was expected")?;
     let year = digits(c, 4, 9999)?;
