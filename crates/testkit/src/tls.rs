@@ -12,19 +12,35 @@ use std::sync::Arc;
 /// # Panics
 /// When there are no versions.
 pub fn client(versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+    Arc::new(taking_any(versions, true))
+}
+
+/// As [`client`], without asking for the key either: the library looks for no key in a certificate that answers a challenge
+/// (RFC 8737 §3), since it does not know that extension, which is critical.
+///
+/// # Panics
+/// When there are no versions.
+pub fn onlooker(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+    taking_any(versions, false)
+}
+
+fn taking_any(versions: &[&'static SupportedProtocolVersion], verifies_key: bool) -> ClientConfig {
     let provider = Arc::new(default_provider());
-    let any = Arc::new(AnyCertificate(provider.signature_verification_algorithms));
-    let config = ClientConfig::builder_with_provider(provider)
+    let any = AnyCertificate { algorithms: provider.signature_verification_algorithms, verifies_key };
+    ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .expect("there is a version")
         .dangerous()
-        .with_custom_certificate_verifier(any)
-        .with_no_client_auth();
-    Arc::new(config)
+        .with_custom_certificate_verifier(Arc::new(any))
+        .with_no_client_auth()
 }
 
 #[derive(Debug)]
-struct AnyCertificate(WebPkiSupportedAlgorithms);
+struct AnyCertificate {
+    algorithms: WebPkiSupportedAlgorithms,
+    /// Whether the server has to show that it has the certificate's key.
+    verifies_key: bool,
+}
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -44,7 +60,10 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0)
+        match self.verifies_key {
+            true => rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms),
+            false => Ok(HandshakeSignatureValid::assertion()),
+        }
     }
 
     fn verify_tls13_signature(
@@ -53,10 +72,13 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0)
+        match self.verifies_key {
+            true => rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms),
+            false => Ok(HandshakeSignatureValid::assertion()),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

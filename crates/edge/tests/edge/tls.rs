@@ -3,10 +3,8 @@
 use crate::client::{certificate, connect, shown, write_certificate};
 use edge::tls::{CertificateFiles, Tls, TlsError, inspect};
 use edge::{ChannelBinding, Stream};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{DigitallySignedStruct, SignatureScheme};
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -229,45 +227,6 @@ fn a_certificate_says_what_it_is_for_and_until_when() {
     assert!(matches!(inspect(&missing), Err(TlsError::Read { .. })));
 }
 
-/// Looks at certificates and verifies nothing: the library's own verification refuses a challenge's extension.
-#[derive(Debug)]
-struct Looks;
-
-impl ServerCertVerifier for Looks {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
-}
-
 /// RFC 8737 §3: a certificate for the name with the digest, over a protocol that nothing else is spoken in.
 #[tokio::test]
 async fn a_challenge_is_answered_while_it_is_wanted_and_disturbs_nobody() {
@@ -276,8 +235,7 @@ async fn a_challenge_is_answered_while_it_is_wanted_and_disturbs_nobody() {
     let tls = Tls::load(vec![files.clone()]).unwrap();
     let (address, mut told) = serve(&tls).await;
     let ask = async |protocols: &[&str], name: &str| {
-        let mut config = (*testkit::tls::client(&[&TLS13])).clone();
-        config.dangerous().set_certificate_verifier(Arc::new(Looks));
+        let mut config = testkit::tls::onlooker(&[&TLS13]);
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await.unwrap()).await
