@@ -41,6 +41,17 @@ impl Output {
         });
     }
 
+    /// Writes values as one JSON array, an element a line.
+    pub(crate) fn json_array(&mut self, values: impl IntoIterator<Item = impl Serialize>) {
+        let mut array = self.array();
+        for value in values {
+            if !array.push(&value) {
+                break;
+            }
+        }
+        array.end();
+    }
+
     /// Begins a JSON array, which is complete when it is [ended](Array::end).
     pub(crate) fn array(&mut self) -> Array<'_> {
         self.raw(b"[");
@@ -131,22 +142,31 @@ mod tests {
         Pipe { taken: Arc::default(), room, failure }
     }
 
-    fn listed(elements: &[u32]) -> String {
+    fn written(write: impl FnOnce(&mut Output)) -> String {
         let pipe = pipe(1000, ErrorKind::Other);
         let mut output = Output::to(Box::new(pipe.clone()));
-        let mut array = output.array();
-        for element in elements {
-            assert!(array.push(element));
-        }
-        array.end();
+        write(&mut output);
         output.finish().unwrap();
         String::from_utf8(pipe.taken.lock().unwrap().clone()).unwrap()
+    }
+
+    fn listed(elements: &[u32]) -> String {
+        written(|output| {
+            let mut array = output.array();
+            for element in elements {
+                assert!(array.push(element));
+            }
+            array.end();
+        })
     }
 
     #[test]
     fn an_array_is_json_with_an_element_a_line() {
         assert_eq!(listed(&[]), "[\n]\n");
         assert_eq!(listed(&[1, 2]), "[\n1,\n2\n]\n");
+        for elements in [&[][..], &[1, 2]] {
+            assert_eq!(written(|output| output.json_array(elements)), listed(elements));
+        }
     }
 
     #[test]

@@ -55,11 +55,7 @@ pub(super) fn run(command: &AppPasswordCommand, session: &mut Session) -> anyhow
             let account = account(&directory, &args.account)?;
             let rows = directory.app_passwords(account.id)?.into_iter().map(Row::from);
             if args.list.json {
-                let mut array = session.output.array();
-                rows.for_each(|row| {
-                    array.push(&row);
-                });
-                array.end();
+                session.output.json_array(rows);
             } else {
                 for row in rows {
                     let used = match (&row.last_used_at, &row.last_address, &row.last_protocol) {

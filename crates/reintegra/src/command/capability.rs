@@ -16,11 +16,7 @@ pub(super) fn run(command: &CapabilityCommand, session: &mut Session) -> anyhow:
         CapabilityCommand::List(args) => {
             let off = directory.switched_off(account(&directory, &args.account)?.id)?;
             if args.list.json {
-                let mut array = session.output.array();
-                for capability in &off {
-                    array.push(capability);
-                }
-                array.end();
+                session.output.json_array(&off);
             } else {
                 for capability in &off {
                     session.output.line(format_args!("off: {capability}"));

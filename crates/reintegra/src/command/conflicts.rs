@@ -23,11 +23,7 @@ fn list(json: bool, session: &mut Session) -> anyhow::Result<Exit> {
     let rows = accounts::list_conflicts(&platform.directory, None)?;
     let output = &mut session.output;
     if json {
-        let mut array = output.array();
-        for row in &rows {
-            array.push(row);
-        }
-        array.end();
+        output.json_array(&rows);
         return Ok(Exit::Complete);
     }
     if rows.is_empty() {

@@ -63,11 +63,7 @@ pub(super) fn run(command: &DkimCommand, session: &mut Session) -> anyhow::Resul
             };
             let rows = rows.into_iter().map(Row::from);
             if args.list.json {
-                let mut array = session.output.array();
-                rows.for_each(|row| {
-                    array.push(&row);
-                });
-                array.end();
+                session.output.json_array(rows);
             } else {
                 rows.for_each(|row| {
                     let name = format!("{}._domainkey.{}", row.selector, row.domain);

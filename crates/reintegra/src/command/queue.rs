@@ -278,11 +278,7 @@ fn list(keeper: &mut Keeper, which: Selection, json: bool, session: &mut Session
         }
     }
     if json {
-        let mut array = session.output.array();
-        all.iter().for_each(|row| {
-            array.push(row);
-        });
-        array.end();
+        session.output.json_array(all);
     } else {
         session.output.flush();
         session.console.note(format_args!("{} waiting", Things(count, "message")));

@@ -26,11 +26,7 @@ pub(super) fn run(command: &SieveCommand, session: &mut Session) -> anyhow::Resu
             let scripts = directory.scripts(account.id)?;
             let rows = scripts.iter().map(|s| Row { name: &s.name, active: s.active, size_bytes: s.content.len() });
             if args.list.json {
-                let mut array = session.output.array();
-                rows.for_each(|row| {
-                    array.push(&row);
-                });
-                array.end();
+                session.output.json_array(rows);
             } else {
                 rows.for_each(|row| {
                     let active = if row.active { "runs" } else { "" };
