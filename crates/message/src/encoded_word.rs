@@ -17,10 +17,12 @@ use memchr::{memchr_iter, memmem};
 /// How many bytes of a value are looked at: more than any reader reads.
 const LIMIT_BYTES: usize = 16 * 1024;
 
-/// The bytes of an encoded word and how to read them.
-struct Word {
+/// The bytes of encoded words that stand beside each other, and how to read them.
+struct Words {
     charset: &'static Encoding,
     bytes: Vec<u8>,
+    /// Where each word but the first begins.
+    begins: Vec<usize>,
 }
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -41,8 +43,7 @@ pub fn decoded_header(value: &[u8]) -> String {
 pub(crate) fn decoded(value: &[u8]) -> String {
     let mut rest = value;
     let mut text = String::with_capacity(rest.len());
-    // The bytes of encoded words that stand beside each other are decoded together.
-    let mut pending: Option<Word> = None;
+    let mut pending: Option<Words> = None;
     while let Some(start) = memmem::find(rest, b"=?") {
         let (before, at_word) = rest.split_at(start);
         let Some((word, length)) = parse_word(at_word) else {
@@ -59,7 +60,7 @@ pub(crate) fn decoded(value: &[u8]) -> String {
             text.push_str(&charset::guess(before));
         }
         match &mut pending {
-            Some(last) if last.charset == word.charset => last.bytes.extend(word.bytes),
+            Some(last) if last.charset == word.charset => last.add(&word.bytes),
             _ => {
                 push_decoded(pending.take(), &mut text);
                 pending = Some(word);
@@ -77,14 +78,35 @@ fn first_bytes(value: &[u8]) -> &[u8] {
     &value[..end.unwrap_or(LIMIT_BYTES).min(value.len())]
 }
 
-fn push_decoded(word: Option<Word>, text: &mut String) {
-    if let Some(word) = word {
-        text.push_str(&charset::decode(word.charset, &word.bytes));
+fn push_decoded(words: Option<Words>, text: &mut String) {
+    if let Some(words) = words {
+        text.push_str(&words.decoded());
+    }
+}
+
+impl Words {
+    fn add(&mut self, word: &[u8]) {
+        self.begins.push(self.bytes.len());
+        self.bytes.extend_from_slice(word);
+    }
+
+    /// Decodes the words together, because a character may be cut in two between them; each for itself where that leaves
+    /// less unread: words of ISO-2022-JP that end in ASCII, as RFC 2047 §3 asks, do not join.
+    fn decoded(&self) -> String {
+        let together = charset::decode(self.charset, &self.bytes);
+        if !together.contains(char::REPLACEMENT_CHARACTER) || self.begins.is_empty() {
+            return together;
+        }
+        let ends = self.begins.iter().copied().chain([self.bytes.len()]);
+        let words = std::iter::once(0).chain(self.begins.iter().copied()).zip(ends);
+        let apart: String = words.map(|(begin, end)| charset::decode(self.charset, &self.bytes[begin..end])).collect();
+        let unread = |text: &str| text.matches(char::REPLACEMENT_CHARACTER).count();
+        if unread(&apart) < unread(&together) { apart } else { together }
     }
 }
 
 /// Reads the encoded word at the start of `bytes`; also gives its length.
-fn parse_word(bytes: &[u8]) -> Option<(Word, usize)> {
+fn parse_word(bytes: &[u8]) -> Option<(Words, usize)> {
     let after_start = bytes.strip_prefix(b"=?")?;
     let charset_length = memchr::memchr(b'?', after_start)?;
     // RFC 2231 §5: a language may follow on the name.
@@ -97,7 +119,7 @@ fn parse_word(bytes: &[u8]) -> Option<(Word, usize)> {
         b'Q' | b'q' => decode_q(text),
         _ => return None,
     };
-    Some((Word { charset, bytes }, 2 + charset_length + 3 + encoded_length + 2))
+    Some((Words { charset, bytes, begins: Vec::new() }, 2 + charset_length + 3 + encoded_length + 2))
 }
 
 /// Where the `?=` of an encoded text stands. Where the next word begins before it, this one does not end; so nothing is

@@ -3,7 +3,7 @@
 use message::decoded_header;
 use proptest::prelude::*;
 
-const TEXTS: [(&[u8], &str); 39] = [
+const TEXTS: [(&[u8], &str); 41] = [
     (b"", ""),
     (b"Hola", "Hola"),
     // RFC 2047 §8.
@@ -38,6 +38,9 @@ const TEXTS: [(&[u8], &str); 39] = [
     (b"=?utf-8?b?w7E?=", "ñ"),
     (b"=?utf-8?q?100=25_=x_=?=", "100% =x ="),
     (b"=?utf-8?q?=ff?=", "\u{FFFD}"),
+    // Words that join, and words that do not.
+    (b"=?iso-2022-jp?b?GyRCJUYlOQ==?= =?iso-2022-jp?b?JUgbKEI=?=", "テスト"),
+    (b"=?iso-2022-jp?b?GyRCJUYlOSVIGyhC?= =?iso-2022-jp?b?GyRCJUYlOSVIGyhC?=", "テストテスト"),
     // Left as they are written.
     (b"=?x-unknown?q?=F1?=", "=?x-unknown?q?=F1?="),
     (b"=?utf-8?x?a?=", "=?utf-8?x?a?="),

@@ -2,12 +2,12 @@
 //! differences that are argued here.
 
 use super::harness::{Client, World, lines};
-use crate::order::dovecot::corpus::{self, Mail};
 use crate::order::dovecot::wire::Client as Theirs;
 use crate::order::dovecot::{FIRST_DATE_S, LOGIN, lay_out};
 use message::{Address, Flags, MailboxName};
 use std::collections::BTreeSet;
 use store::{NewMessage, Prepared};
+use testkit::corpus::Mail;
 use testkit::dovecot::Dovecot;
 
 /// Questions, with how many messages only Dovecot finds, how many only we find, and why.
@@ -71,7 +71,7 @@ const EVERY: usize = 3;
 #[test]
 fn dovecot_finds_the_same() {
     let Some(corpus) = testkit::incident::require() else { return };
-    let mails: Vec<Mail> = corpus::read(&corpus).into_iter().step_by(EVERY).collect();
+    let mails: Vec<Mail> = testkit::corpus::read(&corpus).unwrap().into_iter().step_by(EVERY).collect();
     let place = tempfile::tempdir().unwrap();
     lay_out(&mails, place.path());
     let Some(dovecot) = Dovecot::start(place.path(), None).unwrap() else { return };

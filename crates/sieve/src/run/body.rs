@@ -64,12 +64,12 @@ fn push(crlf: &[u8], part: &Part, room: &mut usize, texts: &mut Vec<PartText>) {
     match &part.content {
         Content::Leaf => {
             let body = take(part.body.clone());
-            // In an unknown encoding nothing can be read.
-            let Ok(bytes) = mime::decode_body(part, body) else { return };
+            // In an unknown encoding nothing can be read; the part is there nevertheless.
+            let bytes = mime::decode_body(part, body).unwrap_or_default();
             let charset =
                 part.charset().filter(|_| part.is_type("text")).and_then(|name| Encoding::for_label(name.trim_ascii()));
             let decoded = match charset.filter(|charset| *charset != REPLACEMENT) {
-                Some(charset) => charset.decode_without_bom_handling(&bytes).0.into_owned(),
+                Some(charset) => charset.decode_with_bom_removal(&bytes).0.into_owned(),
                 None => guess(&bytes).into_owned(),
             };
             let words = part.is("text", "html").then(|| html_words(&decoded));
@@ -119,5 +119,10 @@ fn guess(bytes: &[u8]) -> Cow<'_, str> {
 /// HTML as its words.
 fn html_words(html: &str) -> String {
     let message = ["Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", html].concat();
-    message::text::searchable(&message::to_crlf(message.as_bytes())).body
+    let mut words = message::text::searchable(&message::to_crlf(message.as_bytes())).body;
+    // The line end behind each part is none of its text.
+    if words.ends_with('\n') {
+        words.pop();
+    }
+    words
 }

@@ -7,18 +7,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod argued;
-pub(crate) mod corpus;
 pub(crate) mod wire;
 
 use super::{SortKeys, Sorter, ThreadKeys, Threader};
 use crate::syntax::body_structure::write_body;
 use crate::syntax::command::{SortKey, ThreadAlgorithm};
 use crate::syntax::envelope::write_envelope;
-use corpus::Mail;
 use message::mime::{self, Content, Part, SectionText};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
+use testkit::corpus::Mail;
 use testkit::dovecot::Dovecot;
 use wire::{Client, Value, values};
 
@@ -38,7 +37,7 @@ struct Served {
 #[test]
 fn dovecot_answers_the_same() {
     let Some(corpus) = testkit::incident::require() else { return };
-    let mails = corpus::read(&corpus);
+    let mails = testkit::corpus::read(&corpus).unwrap();
     let place = tempfile::tempdir().unwrap();
     lay_out(&mails, place.path());
     let Some(dovecot) = Dovecot::start(place.path(), None).unwrap() else { return };
