@@ -32,15 +32,20 @@ fuzz_target!(|input: &[u8]| {
         _ => Cause::Operator,
     };
     let status = (2 + how % 4, u16::from(how / 16), u16::from(how % 16));
+    let hidden = how & 4 != 0;
     let fates = [Fate {
         address,
         original: (!original.is_empty()).then_some(original),
+        hidden,
         action,
         cause,
         status,
+        answered: !server.is_empty(),
         server: (!server.is_empty()).then_some(server),
         said,
-    }];
+    }
+    .for_the_sender()];
+    let message = dsn::without_ways(&message, &fates);
     let smtputf8 = how & 64 != 0;
     let built = dsn::build(&Dsn {
         kind,

@@ -6,8 +6,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use message::{Address, MailboxName, SpecialUse, mime, to_crlf};
-use sieve::limits::{MAX_ACTIONS, MAX_REDIRECTS};
-use sieve::{Action, Context, Delivery, settings};
+use sieve::limits::{MAX_ACTIONS, MAX_ADDED_HEADER_BYTES, MAX_REDIRECTS};
+use sieve::{Action, Context, Delivery, Features, settings};
 
 struct Account;
 
@@ -47,7 +47,7 @@ fuzz_target!(|input: &[u8]| {
     if let Some(settings) = settings::read(script) {
         assert_eq!(settings::write(&settings).as_deref().map(str::as_bytes), Ok(script));
     }
-    let script = match sieve::parse(script) {
+    let script = match sieve::parse_with(script, Features { editheader: true }) {
         Ok(script) => script,
         Err(errors) => {
             let lines = script.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -59,6 +59,7 @@ fuzz_target!(|input: &[u8]| {
     let parsed = mime::parse(&crlf);
     let delivery = Delivery {
         crlf: &crlf,
+        top_bytes: 0,
         message: &parsed,
         envelope_from: "ana@example.org",
         envelope_to: "yo+tag@example.com",
@@ -71,7 +72,14 @@ fuzz_target!(|input: &[u8]| {
     assert!((1..=MAX_ACTIONS + 1).contains(&outcome.actions.len()));
     let redirects = outcome.actions.iter().filter(|action| matches!(action, Action::Redirect { .. })).count();
     assert!(redirects <= MAX_REDIRECTS);
+    let received = |bytes: &[u8]| message::header::fields(bytes).filter(|field| field.is("Received")).count();
     for action in &outcome.actions {
+        if let Action::Keep { header, .. } | Action::FileInto { header, .. } | Action::Redirect { header, .. } = action
+        {
+            let edited = header.apply(&crlf);
+            assert_eq!(received(&edited), received(&crlf));
+            assert!(edited.len() <= crlf.len() + MAX_ADDED_HEADER_BYTES + 2);
+        }
         if let Action::Vacation(reply) = action {
             // What was the text of a field made no field.
             assert!(message::header::find(&reply.message, "Bcc").is_none());

@@ -77,6 +77,8 @@ pub struct Settings {
     pub times: Times,
     /// How many scripts an account may keep.
     pub limits: Limits,
+    /// What scripts may do, as those who run them know it: a script that may not run is not taken.
+    pub features: sieve::Features,
 }
 
 /// Serves a connection until it ends: the handler for [`edge::listen::run`].
@@ -117,7 +119,7 @@ impl Driver {
         let can_start_tls = connection.tls.is_some() && !connection.stream.is_tls();
         let greet = move || {
             let mut out = Vec::new();
-            let session = Session::new(asked, settings.limits, peer, can_start_tls, &mut out);
+            let session = Session::new(asked, settings.limits, settings.features, peer, can_start_tls, &mut out);
             (session, out)
         };
         let (session, out) = services.run(greet).await;

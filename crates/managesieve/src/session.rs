@@ -29,6 +29,7 @@ pub(crate) enum Next {
 pub(crate) struct Session {
     services: Arc<Services>,
     limits: Limits,
+    features: sieve::Features,
     peer: Peer,
     /// Whether TLS is here to begin.
     can_start_tls: bool,
@@ -66,12 +67,13 @@ impl Session {
     pub(crate) fn new(
         services: Arc<Services>,
         limits: Limits,
+        features: sieve::Features,
         peer: Peer,
         can_start_tls: bool,
         out: &mut Vec<u8>,
     ) -> Self {
         let state = State::NonAuthenticated;
-        let session = Session { services, limits, peer, can_start_tls, state, mistakes: 0 };
+        let session = Session { services, limits, features, peer, can_start_tls, state, mistakes: 0 };
         session.capabilities(out);
         let greeting = format!("{} ready", session.services.policy.hostname);
         answer::end(out, Verdict::Ok, None, &greeting);
@@ -222,7 +224,7 @@ impl Session {
                 Ok(sizes) => self.outcome(Ok(self.limits.room(&sizes, &name, bytes.into())), "there is room", out),
                 Err(error) => self.failed(&error, out),
             },
-            Command::PutScript { name, content } => match problems(&content) {
+            Command::PutScript { name, content } => match problems(&content, self.features) {
                 Some(problems) => self.unfit(&problems, out),
                 None => {
                     let limits = self.limits;
@@ -236,7 +238,7 @@ impl Session {
                     self.outcome(put, "stored", out)
                 }
             },
-            Command::CheckScript(content) => match problems(&content) {
+            Command::CheckScript(content) => match problems(&content, self.features) {
                 Some(problems) => self.unfit(&problems, out),
                 None => self.done("that is a script", out),
             },
@@ -296,7 +298,7 @@ impl Session {
             Ok(None) => return self.refuse(Refusal::Nonexistent, out),
             Err(error) => return self.failed(&error, out),
         };
-        if let Some(problems) = problems(&script.content) {
+        if let Some(problems) = problems(&script.content, self.features) {
             return self.unfit(&problems, out);
         }
         let set = self.change(|tx| match size_of(tx, account, name)? {
@@ -382,7 +384,7 @@ impl Session {
         let mut tell = |name: &str, value: &str| answer::strings(out, &[name.as_bytes(), value.as_bytes()]);
         tell("IMPLEMENTATION", &self.services.policy.software);
         tell("SASL", &self.services.mechanisms(&self.peer).join(" "));
-        tell("SIEVE", &sieve::extensions().collect::<Vec<_>>().join(" "));
+        tell("SIEVE", &sieve::extensions(self.features).collect::<Vec<_>>().join(" "));
         tell("MAXREDIRECTS", &sieve::limits::MAX_REDIRECTS.to_string());
         if let Some(user) = self.user() {
             tell("OWNER", user.account.address.as_str());
@@ -441,8 +443,8 @@ fn size_of(tx: &Tx<'_>, account: directory::AccountId, name: &str) -> Result<Opt
 }
 
 /// What is wrong with a script, a line for each; `None`: nothing.
-fn problems(script: &[u8]) -> Option<String> {
-    let errors = sieve::parse(script).err()?;
+fn problems(script: &[u8], features: sieve::Features) -> Option<String> {
+    let errors = sieve::parse_with(script, features).err()?;
     let lines = errors.iter().map(|error| format!("line {}, column {}: {}", error.line, error.column, error.what));
     Some(lines.collect::<Vec<_>>().join("\r\n"))
 }
@@ -494,6 +496,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_line_by_line() {
+        let problems = |script: &[u8]| problems(script, sieve::Features::default());
         assert_eq!(problems(b"keep;"), None);
         let said = problems(b"keep;\r\nkep;\r\nfileinto \"a\";\r\n").unwrap_or_default();
         let lines: Vec<&str> = said.split("\r\n").collect();

@@ -9,6 +9,7 @@ pub(crate) enum Extension {
     Copy,
     Date,
     Duplicate,
+    EditHeader,
     EncodedCharacter,
     Envelope,
     Environment,
@@ -31,13 +32,14 @@ pub(crate) enum Extension {
 use Extension as E;
 
 /// Every extension and its name.
-const NAMES: [(Extension, &str); 23] = [
+const NAMES: [(Extension, &str); 24] = [
     (E::Body, "body"),
     (E::ComparatorNumeric, "comparator-i;ascii-numeric"),
     (E::ComparatorUnicode, "comparator-i;unicode-casemap"),
     (E::Copy, "copy"),
     (E::Date, "date"),
     (E::Duplicate, "duplicate"),
+    (E::EditHeader, "editheader"),
     (E::EncodedCharacter, "encoded-character"),
     (E::Envelope, "envelope"),
     (E::Environment, "environment"),
@@ -60,9 +62,25 @@ const NAMES: [(Extension, &str); 23] = [
 /// The comparators that need no require (RFC 5228 §2.7.3).
 const BASE: [&str; 2] = ["comparator-i;octet", "comparator-i;ascii-casemap"];
 
+/// What an operator lets scripts do beside what every script may. By default nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// Whether they may change the header of a message (RFC 5293).
+    pub editheader: bool,
+}
+
 /// The names of all that a script may require, for the SIEVE capability of RFC 5804 §1.7.
-pub fn extensions() -> impl Iterator<Item = &'static str> {
-    NAMES.iter().map(|(_, name)| *name)
+pub fn extensions(features: Features) -> impl Iterator<Item = &'static str> {
+    NAMES.iter().filter(move |(extension, _)| features.has(*extension)).map(|(_, name)| *name)
+}
+
+impl Features {
+    fn has(self, extension: Extension) -> bool {
+        match extension {
+            E::EditHeader => self.editheader,
+            _ => true,
+        }
+    }
 }
 
 /// A set of extensions.
@@ -98,33 +116,44 @@ impl Extension {
 }
 
 /// The extension of a name: `Ok(None)` for what needs none.
-pub(crate) fn named(name: &str) -> Result<Option<Extension>, Unknown> {
+pub(crate) fn named(name: &str, features: Features) -> Result<Option<Extension>, Missing> {
     match NAMES.iter().find(|(_, known)| *known == name) {
-        Some((extension, _)) => Ok(Some(*extension)),
+        Some((extension, _)) if features.has(*extension) => Ok(Some(*extension)),
+        Some((extension, _)) => Err(Missing::Off(*extension)),
         None if BASE.contains(&name) => Ok(None),
-        None => Err(Unknown),
+        None => Err(Missing::Unknown),
     }
 }
 
-/// No extension here has the name.
+/// Why a script cannot have what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unknown;
+pub(crate) enum Missing {
+    /// No extension here has the name.
+    Unknown,
+    /// It is there, and scripts may not have it.
+    Off(Extension),
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ALL: Features = Features { editheader: true };
+
     #[test]
     fn every_extension_has_its_name_and_its_place_in_a_set() {
         for (extension, name) in NAMES {
-            assert_eq!((named(name), extension.name()), (Ok(Some(extension)), name));
+            assert_eq!((named(name, ALL), extension.name()), (Ok(Some(extension)), name));
             let mut set = Extensions::default();
             assert!(!set.has(extension));
             set.add(extension);
             let others = NAMES.iter().filter(|(other, _)| set.has(*other)).count();
             assert_eq!(others, if extension == E::VacationSeconds { 2 } else { 1 });
         }
-        assert_eq!(named("comparator-i;octet"), Ok(None));
-        assert_eq!(named("editheader"), Err(Unknown));
+        assert_eq!(named("comparator-i;octet", ALL), Ok(None));
+        assert_eq!(named("regex", ALL), Err(Missing::Unknown));
+        assert_eq!(named("editheader", Features::default()), Err(Missing::Off(E::EditHeader)));
+        assert_eq!(extensions(ALL).count(), NAMES.len());
+        assert_eq!(extensions(Features::default()).count(), NAMES.len() - 1);
     }
 }

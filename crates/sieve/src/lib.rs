@@ -9,9 +9,12 @@
 //!   (RFC 5228 §2.10.6): [`Outcome::keep`].
 //! * Values are text: headers are compared as [`message::decoded_header`] reads them, of which the first 16 KiB of a field
 //!   count; `${hex:…}` must make UTF-8.
+//! * What a script makes of the header goes with each action as it was then ([`HeaderVersion`]); it is off unless somebody
+//!   switches it on ([`Features`]), and what others rest on stays (`run/header.rs`). To body tests a message is what it was
+//!   when it came.
 //! * `:matches` never tries a place twice, whatever the pattern.
 //! * What Sieve leaves open and what deviates from its RFCs is argued where it is decided; how it differs from Pigeonhole
-//!   is listed in `tests/sieve/peer.rs`.
+//!   is listed in `tests/sieve/peer.rs`, `peer_edits.rs` and, with real mail, `corpus/argued.rs`.
 
 mod check;
 mod compare;
@@ -25,8 +28,8 @@ mod syntax;
 mod template;
 mod vacation;
 
-pub use extension::extensions;
-pub use run::{Action, Context, Delivery, MessageFlags, Outcome, RunError, Seen};
+pub use extension::{Features, extensions};
+pub use run::{Action, Context, Delivery, HeaderVersion, MessageFlags, Outcome, RunError, Seen};
 pub use vacation::VacationReply;
 
 use std::fmt;
@@ -56,13 +59,21 @@ impl fmt::Display for ScriptError {
 
 impl std::error::Error for ScriptError {}
 
-/// Parses and checks a script.
+/// Parses and checks a script that may do what every script may.
+///
+/// # Errors
+/// As [`parse_with`].
+pub fn parse(script: &[u8]) -> Result<Script, Vec<ScriptError>> {
+    parse_with(script, Features::default())
+}
+
+/// Parses and checks a script that may do some more.
 ///
 /// # Errors
 /// The first error of its grammar, or else what is wrong with its commands, at most [`limits::MAX_ERRORS`].
-pub fn parse(script: &[u8]) -> Result<Script, Vec<ScriptError>> {
+pub fn parse_with(script: &[u8], features: Features) -> Result<Script, Vec<ScriptError>> {
     let commands = syntax::parse(script).map_err(|error| vec![error])?;
-    Ok(Script { steps: check::check(&commands)? })
+    Ok(Script { steps: check::check(&commands, features)? })
 }
 
 impl Script {

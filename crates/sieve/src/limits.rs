@@ -15,6 +15,21 @@ pub const MAX_ACTIONS: usize = 32;
 /// How many redirects one message may cause: each is a message sent, so this is by how much a script can multiply mail.
 pub const MAX_REDIRECTS: usize = 4;
 
+/// How often one run may change the header: a script that tidies up does so some dozen times.
+pub const MAX_HEADER_EDITS: usize = 100;
+
+/// How many bytes of header one run may add, as they are written. RFC 5293 §4 asks for 998 of a field; each copy of the
+/// message has them.
+pub const MAX_ADDED_HEADER_BYTES: usize = 64 * 1024;
+
+/// At how many places of the header one run may take fields out: each is remembered until all copies of the message are
+/// written, and no mail has as many.
+pub const MAX_HEADER_GAPS: usize = 1000;
+
+/// How many different headers the copies of one message may have; an implicit keep may add one. Each is a message of its own
+/// to store or to send, however large it is.
+pub const MAX_HEADERS: usize = 8;
+
 /// The longest value of a variable, in characters; the rest is cut off. RFC 5229 §3 asks for 4,000.
 pub const MAX_VARIABLE_CHARS: usize = 4096;
 
@@ -51,6 +66,9 @@ pub const DEFAULT_VACATION_DAYS: u64 = 7;
 /// The shortest vacation interval, in seconds: `:seconds 0` would let two absent people write to each other for ever where
 /// one of them hides that it is a machine.
 pub const MIN_VACATION_S: u64 = 60;
+
+/// For how many duplicate tests a message may be remembered: each is written down, and a script has one or two.
+pub const MAX_SEEN: usize = 32;
 
 /// How long a message counts as seen before where a duplicate test does not say, in seconds; RFC 7352 §3.3 leaves it to us.
 pub const DEFAULT_DUPLICATE_S: u64 = 7 * 86_400;

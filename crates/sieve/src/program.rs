@@ -39,6 +39,12 @@ pub(crate) enum StepKind {
         variable: Option<String>,
         flags: Vec<Template>,
     },
+    AddHeader {
+        name: Template,
+        value: Template,
+        last: bool,
+    },
+    DeleteHeader(Box<DeleteHeader>),
     /// `error` (RFC 5463 §5).
     Error(Template),
     /// What is wrong in a part of the script that `ihave` may never reach (RFC 5463 §4).
@@ -64,6 +70,14 @@ pub(crate) struct Vacation {
     pub(crate) mime: bool,
     pub(crate) handle: Option<Template>,
     pub(crate) reason: Template,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DeleteHeader {
+    pub(crate) name: Template,
+    pub(crate) index: Option<Index>,
+    /// `None`: whatever the value is.
+    pub(crate) matching: Option<Matching>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

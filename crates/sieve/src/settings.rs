@@ -418,9 +418,15 @@ mod tests {
             let script = write(&Settings { forward_to, keeps_copy, vacation: None }).unwrap();
             let crlf = b"Subject: x\r\n\r\n";
             let message = message::mime::parse(crlf);
-            let (envelope_from, envelope_to) = ("eva@x", "ana@x");
-            let delivery =
-                crate::Delivery { crlf, message: &message, envelope_from, envelope_to, time_s: 0, zone_offset_s: 0 };
+            let delivery = crate::Delivery {
+                crlf,
+                top_bytes: 0,
+                message: &message,
+                envelope_from: "eva@x",
+                envelope_to: "ana@x",
+                time_s: 0,
+                zone_offset_s: 0,
+            };
             crate::parse(script.as_bytes()).unwrap().run(&delivery, &mut Bare).unwrap().actions
         };
         let many: Vec<Target> = (0..MAX_FORWARDS).map(|n| Target::new(&format!("a{n}@x")).unwrap()).collect();

@@ -2,6 +2,7 @@
 
 use crate::world::*;
 use managesieve::{Limits, Settings};
+use sieve::Features;
 use sieve::settings::Vacation;
 
 #[test]
@@ -36,6 +37,29 @@ fn a_script_is_put_read_renamed_run_and_deleted() {
     {
         client.no(command, "(NONEXISTENT) ");
     }
+    world.finish();
+}
+
+/// RFC 5804 §1.7: what is told is what may be required.
+#[test]
+fn headers_are_changed_where_that_is_switched_on() {
+    let script = "require \"editheader\"; addheader \"X-A\" \"b\";";
+    let world = World::new();
+    let mut client = world.signed_in();
+    assert!(!client.ok("CAPABILITY").contains("editheader"));
+    let refused = client.put("a", script);
+    assert!(refused.starts_with("NO ") && refused.contains("is switched off here"), "{refused}");
+    assert!(world.names().is_empty());
+    // One that came with an integration is kept, and does not run.
+    world.directory().write(|tx| tx.put_script(world.ana, "antes", script.as_bytes())).unwrap();
+    client.no("SETACTIVE \"antes\"", "\"line 1");
+    world.finish();
+
+    let world = World::with(true, Settings { features: Features { editheader: true }, ..Settings::default() });
+    let mut client = world.signed_in();
+    assert!(client.ok("CAPABILITY").contains(" editheader "));
+    assert!(client.put("a", script).starts_with("OK "));
+    client.ok("SETACTIVE \"a\"");
     world.finish();
 }
 

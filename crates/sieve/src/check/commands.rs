@@ -2,12 +2,14 @@
 
 use super::arguments::Arguments;
 use super::{Checker, is};
+use crate::compare::MatchType;
 use crate::extension::Extension;
 use crate::limits::{DEFAULT_VACATION_DAYS, MAX_VACATION_DAYS, MIN_VACATION_S};
 use crate::mailbox::address_of;
-use crate::program::{Case, FileInto, FlagChange, Modifiers, StepKind, Vacation};
+use crate::program::{Case, DeleteHeader, FileInto, FlagChange, Modifiers, StepKind, Vacation};
 use crate::syntax::{Argument, Command, Tests};
 use crate::template::Template;
+use message::{FieldError, NewField};
 
 const DAY_S: u64 = 86_400;
 
@@ -27,6 +29,7 @@ impl Checker {
             "vacation" => Some(Extension::Vacation),
             "set" => Some(Extension::Variables),
             "setflag" | "addflag" | "removeflag" => Some(Extension::Imap4Flags),
+            "addheader" | "deleteheader" => Some(Extension::EditHeader),
             "error" => Some(Extension::Ihave),
             "require" => {
                 self.error(command.at, "require must stand before all other commands");
@@ -55,6 +58,8 @@ impl Checker {
             "setflag" => self.flags(arguments, FlagChange::Set),
             "addflag" => self.flags(arguments, FlagChange::Add),
             "removeflag" => self.flags(arguments, FlagChange::Remove),
+            "addheader" => self.add_header(arguments),
+            "deleteheader" => self.delete_header(arguments),
             _ => self.one_string(arguments).map(StepKind::Error),
         }
     }
@@ -167,5 +172,48 @@ impl Checker {
         };
         let flags = self.strings(flags)?;
         Some(StepKind::Flags { change, variable, flags })
+    }
+
+    /// RFC 5293 §4.
+    fn add_header(&mut self, mut arguments: Arguments<'_>) -> Option<StepKind> {
+        let last = arguments.flag(self, "last", None);
+        let rest = arguments.rest(self, 2, 2)?;
+        let name = self.field_name(rest[0])?;
+        let value = self.string(rest[1])?;
+        if let Some(text) = value.as_constant() {
+            self.agrees(rest[1], NewField::new("X", text).map(drop));
+        }
+        Some(StepKind::AddHeader { name, value, last })
+    }
+
+    /// RFC 5293 §5.
+    fn delete_header(&mut self, mut arguments: Arguments<'_>) -> Option<StepKind> {
+        let at = arguments.at;
+        let index = self.index(&mut arguments, None);
+        let how = arguments.matching(self)?;
+        let rest = arguments.rest(self, 1, 2)?;
+        let name = self.field_name(rest[0])?;
+        let matching = match rest.get(1) {
+            Some(patterns) => Some(self.keys(how, patterns)?),
+            None => None,
+        };
+        if matching.as_ref().is_some_and(|matching| matches!(matching.match_type, MatchType::Count(_))) {
+            self.error(at, "deleteheader looks at one field at a time: :count has no meaning with it");
+        }
+        Some(StepKind::DeleteHeader(Box::new(DeleteHeader { name, index, matching })))
+    }
+
+    fn field_name(&mut self, argument: &Argument) -> Option<Template> {
+        let name = self.string(argument)?;
+        if let Some(text) = name.as_constant() {
+            self.agrees(argument, NewField::check_name(text));
+        }
+        Some(name)
+    }
+
+    fn agrees(&mut self, argument: &Argument, written: Result<(), FieldError>) {
+        if let Err(why) = written {
+            self.error(argument.at, why.to_string());
+        }
     }
 }

@@ -5,7 +5,7 @@ mod commands;
 mod test;
 
 use crate::ScriptError;
-use crate::extension::{Extension, Extensions};
+use crate::extension::{Extension, Extensions, Features, Missing};
 use crate::limits::MAX_ERRORS;
 use crate::program::{Step, StepKind, Test, TestKind};
 use crate::syntax::{self, Argument, Command, Position, Tests, Value};
@@ -15,8 +15,8 @@ use crate::template::{Template, decode_characters};
 ///
 /// # Errors
 /// What is wrong, in the order of the script, the first [`MAX_ERRORS`].
-pub(crate) fn check(commands: &[Command]) -> Result<Vec<Step>, Vec<ScriptError>> {
-    let mut checker = Checker::default();
+pub(crate) fn check(commands: &[Command], features: Features) -> Result<Vec<Step>, Vec<ScriptError>> {
+    let mut checker = Checker { features, ..Checker::default() };
     let required = commands.iter().take_while(|command| is(&command.name, "require")).count();
     for command in &commands[..required] {
         checker.require(command);
@@ -39,6 +39,7 @@ fn is(name: &str, expected: &str) -> bool {
 
 #[derive(Default)]
 struct Checker {
+    features: Features,
     required: Extensions,
     errors: Vec<ScriptError>,
 }
@@ -62,10 +63,16 @@ impl Checker {
             _ => return self.error(command.at, "require takes one list of strings"),
         };
         for (at, name) in names {
-            match crate::extension::named(name) {
+            match crate::extension::named(name, self.features) {
                 Ok(Some(extension)) => self.required.add(extension),
                 Ok(None) => {}
-                Err(_) => self.error(*at, format!("there is no extension {name:?} here")),
+                Err(Missing::Unknown) => self.error(*at, format!("there is no extension {name:?} here")),
+                Err(Missing::Off(extension)) => {
+                    let what = "switched off here; whoever runs the server can switch it on";
+                    self.error(*at, format!("the extension {name:?} is {what}"));
+                    // What uses it is no mistake of its own.
+                    self.required.add(extension);
+                }
             }
         }
         if command.tests != Tests::None || command.block.is_some() {

@@ -107,11 +107,12 @@ impl Checker {
         Some(TestKind::Size { over: over?, limit })
     }
 
-    fn index(&mut self, arguments: &mut Arguments<'_>) -> Option<Index> {
+    /// Which of several fields of a name; `extension` is what that needs.
+    pub(super) fn index(&mut self, arguments: &mut Arguments<'_>, extension: Option<Extension>) -> Option<Index> {
         let at = arguments.at;
-        let number = arguments.value(self, "index", Some(Extension::Index));
+        let number = arguments.value(self, "index", extension);
         let number = number.and_then(|argument| self.number(argument));
-        let last = arguments.flag(self, "last", Some(Extension::Index));
+        let last = arguments.flag(self, "last", extension);
         if number == Some(0) {
             self.error(at, ":index counts from 1");
         }
@@ -122,7 +123,7 @@ impl Checker {
     }
 
     /// The comparator, the match type and the keys, which stand last.
-    fn keys(
+    pub(super) fn keys(
         &mut self,
         (comparator, match_type): (crate::compare::Comparator, crate::compare::MatchType),
         argument: &Argument,
@@ -132,14 +133,14 @@ impl Checker {
 
     fn header(&mut self, mut arguments: Arguments<'_>) -> Option<TestKind> {
         let how = arguments.matching(self)?;
-        let index = self.index(&mut arguments);
+        let index = self.index(&mut arguments, Some(Extension::Index));
         let rest = arguments.rest(self, 2, 2)?;
         Some(TestKind::Header { names: self.strings(rest[0])?, index, matching: self.keys(how, rest[1])? })
     }
 
     fn address(&mut self, mut arguments: Arguments<'_>) -> Option<TestKind> {
         let how = arguments.matching(self)?;
-        let index = self.index(&mut arguments);
+        let index = self.index(&mut arguments, Some(Extension::Index));
         let part = arguments.address_part(self);
         let rest = arguments.rest(self, 2, 2)?;
         Some(TestKind::Address { names: self.strings(rest[0])?, part, index, matching: self.keys(how, rest[1])? })
@@ -199,7 +200,7 @@ impl Checker {
     fn date(&mut self, mut arguments: Arguments<'_>, of_header: bool) -> Option<TestKind> {
         let at = arguments.at;
         let how = arguments.matching(self)?;
-        let index = if of_header { self.index(&mut arguments) } else { None };
+        let index = if of_header { self.index(&mut arguments, Some(Extension::Index)) } else { None };
         let zone = arguments.value(self, "zone", None).and_then(|argument| self.string(argument));
         let original = of_header && arguments.flag(self, "originalzone", None);
         let zone = match zone {
@@ -277,7 +278,7 @@ impl Checker {
                 self.error(at, "no variable may stand in the list of ihave");
                 return None;
             };
-            match extension::named(name) {
+            match extension::named(name, self.features) {
                 Ok(Some(extension)) => asked.add(extension),
                 Ok(None) => {}
                 Err(_) => return Some(TestKind::Constant(false)),

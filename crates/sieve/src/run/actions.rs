@@ -1,7 +1,7 @@
 //! What a script wants done, and which of it goes together.
 
-use super::Fail;
-use crate::limits::{MAX_ACTIONS, MAX_REDIRECTS};
+use super::{Fail, HeaderVersion};
+use crate::limits::{MAX_ACTIONS, MAX_HEADERS, MAX_REDIRECTS, MAX_SEEN};
 use crate::vacation::VacationReply;
 use message::{Address, Flags, Keyword, MailboxName, SpecialUse};
 
@@ -23,6 +23,8 @@ pub enum Action {
     Keep {
         /// To be set.
         flags: MessageFlags,
+        /// What becomes of the header.
+        header: HeaderVersion,
     },
     /// Deliver into a mailbox.
     FileInto {
@@ -36,6 +38,8 @@ pub enum Action {
         copy: bool,
         /// To be set.
         flags: MessageFlags,
+        /// What becomes of the header.
+        header: HeaderVersion,
     },
     /// Send the message on.
     Redirect {
@@ -43,10 +47,12 @@ pub enum Action {
         address: Address,
         /// Whether this is a copy beside what else is done.
         copy: bool,
+        /// What becomes of the header.
+        header: HeaderVersion,
     },
     /// Deliver nothing where nothing else is asked for.
     Discard,
-    /// Refuse the message.
+    /// Refuse the message: as it came, whatever was made of its header (RFC 5293 §7).
     Reject {
         /// The words for the sender.
         reason: String,
@@ -78,7 +84,7 @@ pub struct Seen {
 impl Outcome {
     /// What is done where there is no script, or it failed.
     pub fn keep() -> Self {
-        let actions = vec![Action::Keep { flags: MessageFlags::default() }];
+        let actions = vec![Action::Keep { flags: MessageFlags::default(), header: HeaderVersion::default() }];
         Outcome { actions, seen: Vec::new(), implicit_keep: true }
     }
 }
@@ -148,18 +154,28 @@ impl Actions {
         if self.list.len() >= max_actions {
             return Err(Fail(format!("the script does more than {max_actions} actions")));
         }
+        let mut headers: Vec<&HeaderVersion> = Vec::new();
+        for header in self.list.iter().chain([&action]).filter_map(header_of) {
+            if !headers.iter().any(|other| other.is_same(header)) {
+                headers.push(header);
+            }
+        }
+        if headers.len() > MAX_HEADERS {
+            return Err(Fail(format!("the script makes more than {MAX_HEADERS} different messages of one")));
+        }
         self.list.push(action);
         Ok(())
     }
 
-    pub(super) fn keep(&mut self, flags: MessageFlags) -> Result<(), Fail> {
+    /// RFC 5293 §7: a second copy in INBOX is none, whatever became of the header meanwhile.
+    pub(super) fn keep(&mut self, flags: MessageFlags, header: HeaderVersion) -> Result<(), Fail> {
         self.implicit_keep = false;
         match self.list.iter_mut().find_map(flags_in_inbox) {
             Some(there) => {
                 there.merge(flags);
                 Ok(())
             }
-            None => self.push(Action::Keep { flags }),
+            None => self.push(Action::Keep { flags, header }),
         }
     }
 
@@ -179,6 +195,7 @@ impl Actions {
         create: bool,
         copy: bool,
         flags: MessageFlags,
+        header: HeaderVersion,
     ) -> Result<(), Fail> {
         self.implicit_keep &= copy;
         if mailbox.is_inbox()
@@ -199,13 +216,13 @@ impl Actions {
             flags_there.merge(flags);
             return Ok(());
         }
-        self.push(Action::FileInto { mailbox, special_use, create, copy, flags })
+        self.push(Action::FileInto { mailbox, special_use, create, copy, flags, header })
     }
 
-    pub(super) fn redirect(&mut self, address: Address, copy: bool) -> Result<(), Fail> {
+    pub(super) fn redirect(&mut self, address: Address, copy: bool, header: HeaderVersion) -> Result<(), Fail> {
         self.implicit_keep &= copy;
         let same = self.list.iter_mut().find_map(|action| match action {
-            Action::Redirect { address: other, copy } if *other == address => Some(copy),
+            Action::Redirect { address: other, copy, .. } if *other == address => Some(copy),
             _ => None,
         });
         if let Some(copy_there) = same {
@@ -216,7 +233,7 @@ impl Actions {
         if redirects >= self.max_redirects {
             return Err(Fail(format!("the script sends the message on to more than {} addresses", self.max_redirects)));
         }
-        self.push(Action::Redirect { address, copy })
+        self.push(Action::Redirect { address, copy, header })
     }
 
     pub(super) fn reject(&mut self, reason: String, extended: bool) -> Result<(), Fail> {
@@ -238,30 +255,43 @@ impl Actions {
         }
     }
 
-    pub(super) fn remember(&mut self, seen: Seen) {
-        match self.seen.iter_mut().find(|known| known.id == seen.id) {
-            Some(known) => known.until_s = known.until_s.max(seen.until_s),
-            None => self.seen.push(seen),
+    pub(super) fn remember(&mut self, seen: Seen) -> Result<(), Fail> {
+        if let Some(known) = self.seen.iter_mut().find(|known| known.id == seen.id) {
+            known.until_s = known.until_s.max(seen.until_s);
+            return Ok(());
         }
+        if self.seen.len() >= MAX_SEEN {
+            return Err(Fail(format!("one message is remembered for more than {MAX_SEEN} duplicate tests")));
+        }
+        self.seen.push(seen);
+        Ok(())
     }
 
-    /// The outcome of a script that ended well, whose internal flags at its end are given.
-    pub(super) fn finish(mut self, flags: &[String]) -> Outcome {
+    /// The outcome of a script that ended well, whose internal flags and header at its end are given.
+    pub(super) fn finish(mut self, flags: &[String], header: HeaderVersion) -> Outcome {
         if self.implicit_keep {
             let flags = MessageFlags::new(flags);
             match self.list.iter_mut().find_map(flags_in_inbox) {
                 Some(there) => there.merge(flags),
-                None => self.list.push(Action::Keep { flags }),
+                None => self.list.push(Action::Keep { flags, header }),
             }
         }
         Outcome { actions: self.list, seen: self.seen, implicit_keep: self.implicit_keep }
     }
 }
 
+/// The header that an action stores or sends.
+fn header_of(action: &Action) -> Option<&HeaderVersion> {
+    match action {
+        Action::Keep { header, .. } | Action::FileInto { header, .. } | Action::Redirect { header, .. } => Some(header),
+        Action::Discard | Action::Reject { .. } | Action::Vacation(_) => None,
+    }
+}
+
 /// The flags of an action that delivers into INBOX.
 fn flags_in_inbox(action: &mut Action) -> Option<&mut MessageFlags> {
     match action {
-        Action::Keep { flags } => Some(flags),
+        Action::Keep { flags, .. } => Some(flags),
         Action::FileInto { mailbox, flags, .. } if mailbox.is_inbox() => Some(flags),
         _ => None,
     }

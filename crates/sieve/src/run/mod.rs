@@ -3,25 +3,32 @@
 mod actions;
 mod body;
 mod date;
+mod header;
 mod test;
 
 pub use actions::{Action, MessageFlags, Outcome, Seen};
 pub(crate) use date::{rfc5322, zone_offset};
+pub use header::HeaderVersion;
 
-use crate::compare::{OutOfSteps, Steps};
+use crate::compare::{MatchType, OutOfSteps, Steps, any_matches};
 use crate::limits::{MAX_FLAGS, MAX_LIST_BYTES, MAX_REDIRECTS, MAX_STEPS};
-use crate::program::{FileInto, FlagChange, Step, StepKind};
+use crate::program::{DeleteHeader, FileInto, FlagChange, Step, StepKind};
 use crate::template::{Template, TooLong, TooMany, Variables};
 use crate::vacation;
 use actions::Actions;
+use header::{Header, may_take_out};
 use message::mime::Part;
-use message::{Address, MailboxName, SpecialUse};
+use message::{Address, MailboxName, NewField, SpecialUse, decoded_header};
+use std::borrow::Cow;
 
 /// A message on its way into an account.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
     /// Its bytes in CRLF form, as they will be stored.
     pub crlf: &'a [u8],
+    /// How many of these bytes, at their beginning, are header fields that the delivery itself put above all. What a script
+    /// does to the header leaves them there, and is done to what stands below them.
+    pub top_bytes: usize,
     /// Its parts, as [`message::mime::parse`] finds them.
     pub message: &'a Part,
     /// The reverse-path without angle brackets; empty for a null one.
@@ -32,6 +39,12 @@ pub struct Delivery<'a> {
     pub time_s: i64,
     /// The offset from UTC of the zone that the account lives in, in seconds.
     pub zone_offset_s: i64,
+}
+
+impl<'a> Delivery<'a> {
+    fn top_and_below(&self) -> (&'a [u8], &'a [u8]) {
+        self.crlf.split_at(self.top_bytes.min(self.crlf.len()))
+    }
 }
 
 /// What a script can ask about its account.
@@ -115,12 +128,13 @@ pub(crate) fn run(steps: &[Step], delivery: &Delivery<'_>, context: &mut dyn Con
         context,
         variables: Variables::default(),
         flags: Vec::new(),
+        header: Header::default(),
         actions,
         steps: Steps(MAX_STEPS),
         texts: None,
     };
     runner.block(steps)?;
-    Ok(runner.actions.finish(&runner.flags))
+    Ok(runner.actions.finish(&runner.flags, runner.header.version()))
 }
 
 /// The state of a run.
@@ -130,6 +144,7 @@ struct Runner<'r> {
     variables: Variables,
     /// The internal variable of RFC 5232.
     flags: Vec<String>,
+    header: Header,
     actions: Actions,
     steps: Steps,
     /// The parts of the message as text, once a test asked for them.
@@ -171,7 +186,7 @@ impl Runner<'_> {
             StepKind::If(_) | StepKind::Stop => Ok(()),
             StepKind::Keep { flags } => {
                 let flags = self.action_flags(flags.as_deref())?;
-                self.actions.keep(flags)
+                self.actions.keep(flags, self.header.version())
             }
             StepKind::Discard => self.actions.discard(),
             StepKind::FileInto(fileinto) => self.fileinto(fileinto),
@@ -179,7 +194,7 @@ impl Runner<'_> {
                 let text = self.expand(address)?;
                 let (_, address) =
                     crate::mailbox::address_of(&text).ok_or_else(|| Fail(format!("{text:?} is no mail address")))?;
-                self.actions.redirect(address, *copy)
+                self.actions.redirect(address, *copy, self.header.version())
             }
             StepKind::Reject { reason, extended } => {
                 let reason = self.expand(reason)?;
@@ -187,7 +202,8 @@ impl Runner<'_> {
             }
             StepKind::Vacation(vacation) => {
                 let expanded = vacation::Expanded::new(vacation, |template| self.expand(template))?;
-                let reply = vacation::reply(&expanded, self.delivery, self.context);
+                let header = self.header.message(self.delivery);
+                let reply = vacation::reply(&expanded, self.delivery, &header, self.context);
                 self.actions.vacation(reply)
             }
             StepKind::Set { name, modifiers, value } => {
@@ -196,6 +212,8 @@ impl Runner<'_> {
                 Ok(self.variables.set(name, value)?)
             }
             StepKind::Flags { change, variable, flags } => self.change_flags(*change, variable.as_deref(), flags),
+            StepKind::AddHeader { name, value, last } => self.add_header(name, value, *last),
+            StepKind::DeleteHeader(deletion) => self.delete_header(deletion),
             StepKind::Error(reason) => Err(Fail(format!("the script says: {}", self.expand(reason)?))),
             StepKind::Fault(what) => Err(Fail(what.clone())),
         }
@@ -220,6 +238,7 @@ impl Runner<'_> {
 
     fn fileinto(&mut self, fileinto: &FileInto) -> Result<(), Fail> {
         let text = self.expand(&fileinto.mailbox)?;
+        self.steps.take(test::QUESTION_STEPS)?;
         let mut mailbox = self
             .context
             .mailbox_name(&text)
@@ -239,7 +258,56 @@ impl Runner<'_> {
             }
         }
         let flags = self.action_flags(fileinto.flags.as_deref())?;
-        self.actions.fileinto(mailbox, special_use, fileinto.create, fileinto.copy, flags)
+        let header = self.header.version();
+        self.actions.fileinto(mailbox, special_use, fileinto.create, fileinto.copy, flags, header)
+    }
+
+    /// RFC 5293 §4.
+    fn add_header(&mut self, name: &Template, value: &Template, last: bool) -> Result<(), Fail> {
+        let (name, value) = (self.expand(name)?, self.expand(value)?);
+        let field = NewField::new(&name, &value).map_err(|why| Fail(why.to_string()))?;
+        self.header.count()?;
+        self.steps.take_bytes(self.header.bytes(self.delivery))?;
+        match self.header.may_add(self.delivery, &name) {
+            true => self.header.add(field, last),
+            false => Ok(()),
+        }
+    }
+
+    /// RFC 5293 §5.
+    fn delete_header(&mut self, deletion: &DeleteHeader) -> Result<(), Fail> {
+        let name = self.expand(&deletion.name)?;
+        NewField::check_name(&name).map_err(|why| Fail(why.to_string()))?;
+        self.header.count()?;
+        let keys = match &deletion.matching {
+            Some(matching) => self.expand_all(&matching.keys)?,
+            None => Vec::new(),
+        };
+        if !may_take_out(&name) {
+            return Ok(());
+        }
+        self.steps.take_bytes(self.header.bytes(self.delivery))?;
+        let places = self.header.places(self.delivery, &name);
+        let (skipped, most) = test::indexed(deletion.index, || places.clone().count());
+        let (mut gone, mut captured) = (Vec::new(), None);
+        for (place, field) in places.skip(skipped).take(most) {
+            self.steps.take(field.raw_value().len() / 4 + test::FIELD_STEPS)?;
+            if let Some(matching) = &deletion.matching {
+                let value = decoded_header(&field.value());
+                let values = [Cow::Borrowed(value.trim())];
+                match any_matches(matching.comparator, matching.match_type, &values, &keys, &mut self.steps)? {
+                    Some(captures) => captured = Some(captures),
+                    None => continue,
+                }
+            }
+            gone.push(place);
+        }
+        if let Some(captures) = captured
+            && deletion.matching.as_ref().is_some_and(|matching| matching.match_type == MatchType::Matches)
+        {
+            self.variables.set_captures(captures);
+        }
+        self.header.take_out(gone)
     }
 
     /// The flags of an action: those it names, else those of the internal variable.

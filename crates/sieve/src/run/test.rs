@@ -7,13 +7,16 @@ use crate::mailbox::{self, Parts};
 use crate::program::{AddressPart, BodyTransform, Duplicate, DuplicateId, Index, Matching, Test, TestKind, Zone};
 use crate::template::{Template, TooLong};
 use message::header::Field;
-use message::{SpecialUse, decoded_header, header, parse_date_and_offset};
+use message::{SpecialUse, decoded_header, parse_date_and_offset};
 use std::borrow::Cow;
 
 /// What it costs to read a field's value, beside a step for four bytes of it.
-const FIELD_STEPS: usize = 10;
+pub(super) const FIELD_STEPS: usize = 10;
 
-impl<'r> Runner<'r> {
+/// What it costs to ask the account for something: a mailbox, of which it may have many, or whether a message was seen.
+pub(super) const QUESTION_STEPS: usize = 1_000;
+
+impl Runner<'_> {
     /// Depth is bounded by [`crate::limits::MAX_NESTING`].
     pub(super) fn test(&mut self, test: &Test) -> Result<bool, RunError> {
         let failed = |fail: Fail| RunError { line: test.line, what: fail.0 };
@@ -48,7 +51,8 @@ impl<'r> Runner<'r> {
             TestKind::Fault(what) => Err(Fail(what.clone())),
             TestKind::Exists(names) => self.exists(names),
             TestKind::Size { over, limit } => {
-                let size = self.delivery.crlf.len() as u64;
+                self.steps.take_bytes(self.header.bytes(self.delivery))?;
+                let size = self.header.message_bytes(self.delivery) as u64;
                 Ok(if *over { size > *limit } else { size < *limit })
             }
             TestKind::Header { names, index, matching } => {
@@ -75,11 +79,13 @@ impl<'r> Runner<'r> {
             }
             TestKind::HasFlag { variables, matching } => self.has_flag(variables.as_deref(), matching),
             TestKind::Date { header, index, zone, part, matching } => {
-                let Some((time_s, offset_s)) = self.moment(header.as_ref(), *index, zone)? else { return Ok(false) };
-                self.matches(vec![Cow::Owned(date::part_of(*part, time_s, offset_s))], matching)
+                let moment = self.moment(header.as_ref(), *index, zone)?;
+                let values = moment.map(|(time_s, offset_s)| Cow::Owned(date::part_of(*part, time_s, offset_s)));
+                self.matches(Vec::from_iter(values), matching)
             }
             TestKind::MailboxExists(names) => {
                 for name in self.expand_all(names)? {
+                    self.steps.take(QUESTION_STEPS)?;
                     let name = self.context.mailbox_name(&name);
                     if !name.is_some_and(|name| self.context.mailbox_exists(&name)) {
                         return Ok(false);
@@ -88,8 +94,13 @@ impl<'r> Runner<'r> {
                 Ok(true)
             }
             TestKind::MailboxIdExists(ids) => {
-                let ids = self.expand_all(ids)?;
-                Ok(ids.iter().all(|id| self.context.mailbox_of_id(id).is_some()))
+                for id in self.expand_all(ids)? {
+                    self.steps.take(QUESTION_STEPS)?;
+                    if self.context.mailbox_of_id(&id).is_none() {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
             }
             TestKind::SpecialUseExists { mailbox, uses } => self.special_use_exists(mailbox.as_ref(), uses),
             TestKind::Environment { item, matching } => {
@@ -120,22 +131,15 @@ impl<'r> Runner<'r> {
 
     /// The fields of some names, those of one name beside each other; with an index, one of each name (RFC 5260 §6). No mail
     /// has as many as would take more than [`MAX_LIST_BYTES`].
-    fn fields(&mut self, names: &[Template], index: Option<Index>) -> Result<Vec<Field<'r>>, Fail> {
-        let crlf = self.delivery.crlf;
+    fn fields(&mut self, names: &[Template], index: Option<Index>) -> Result<Vec<Field<'_>>, Fail> {
+        let (delivery, header_bytes) = (self.delivery, self.header.bytes(self.delivery));
         let mut found = Vec::new();
         let mut room = MAX_LIST_BYTES;
-        for name in self.expand_all(names)? {
-            self.steps.take_bytes(self.header_bytes())?;
-            let fields = header::fields(crlf).filter(|field| field.is(&name));
-            let (skipped, most) = match index {
-                None => (Some(0), usize::MAX),
-                Some(Index { number, last }) => {
-                    let before = usize::try_from(number - 1).unwrap_or(usize::MAX);
-                    let from_end = || fields.clone().count().checked_sub(before.saturating_add(1));
-                    (if last { from_end() } else { Some(before) }, 1)
-                }
-            };
-            let Some(skipped) = skipped else { continue };
+        let names = self.expand_all(names)?;
+        for name in &names {
+            self.steps.take_bytes(header_bytes)?;
+            let fields = self.header.fields(delivery).filter(|field| field.is(name));
+            let (skipped, most) = indexed(index, || fields.clone().count());
             for field in fields.skip(skipped).take(most) {
                 let bytes = field.raw_value().len();
                 self.steps.take(bytes / 4 + FIELD_STEPS)?;
@@ -149,16 +153,12 @@ impl<'r> Runner<'r> {
 
     fn exists(&mut self, names: &[Template]) -> Result<bool, Fail> {
         for name in self.expand_all(names)? {
-            self.steps.take_bytes(self.header_bytes())?;
-            if header::find(self.delivery.crlf, &name).is_none() {
+            self.steps.take_bytes(self.header.bytes(self.delivery))?;
+            if self.header.find(self.delivery, &name).is_none() {
                 return Ok(false);
             }
         }
         Ok(true)
-    }
-
-    fn header_bytes(&self) -> usize {
-        self.delivery.message.header.len()
     }
 
     fn envelope(&mut self, parts: &[Template], part: AddressPart, matching: &Matching) -> Result<bool, Fail> {
@@ -265,6 +265,7 @@ impl<'r> Runner<'r> {
             None => None,
         };
         for attribute in self.expand_all(uses)? {
+            self.steps.take(QUESTION_STEPS)?;
             let there = SpecialUse::from_attribute(&attribute).and_then(|it| self.context.mailbox_of_use(it));
             if there.is_none_or(|there| mailbox.as_ref().is_some_and(|mailbox| *mailbox != there)) {
                 return Ok(false);
@@ -290,6 +291,8 @@ impl<'r> Runner<'r> {
             Some(handle) => self.expand(handle)?,
             None => String::new(),
         };
+        self.steps.take(QUESTION_STEPS)?;
+        self.steps.take_bytes(self.header.bytes(self.delivery))?;
         let (kind, unique) = match &duplicate.id {
             DuplicateId::MessageId => ("id", self.first_value("Message-ID")),
             DuplicateId::Header(name) => {
@@ -304,13 +307,26 @@ impl<'r> Runner<'r> {
         let seen = self.context.seen_until(&id).is_some_and(|until_s| now_s < until_s);
         if !seen || duplicate.last {
             let seconds = i64::try_from(duplicate.seconds).unwrap_or(i64::MAX);
-            self.actions.remember(Seen { id, until_s: now_s.saturating_add(seconds) });
+            self.actions.remember(Seen { id, until_s: now_s.saturating_add(seconds) })?;
         }
         Ok(seen)
     }
 
     fn first_value(&self, name: &str) -> Option<Vec<u8>> {
-        header::find(self.delivery.crlf, name).map(|field| field.value().into_owned())
+        self.header.find(self.delivery, name).map(|field| field.value().into_owned())
+    }
+}
+
+/// How many fields an index passes over, and how many it takes after them.
+pub(super) fn indexed(index: Option<Index>, count: impl FnOnce() -> usize) -> (usize, usize) {
+    match index {
+        None => (0, usize::MAX),
+        Some(Index { number, last }) => {
+            let before = usize::try_from(number - 1).unwrap_or(usize::MAX);
+            let from_end = || count().checked_sub(before.saturating_add(1));
+            let skipped = if last { from_end() } else { Some(before) };
+            skipped.map_or((0, 0), |skipped| (skipped, 1))
+        }
     }
 }
 
@@ -318,10 +334,7 @@ impl<'r> Runner<'r> {
 fn part_of(address: &Parts, part: AddressPart) -> Option<String> {
     let split = || address.localpart.split_once('+');
     match part {
-        AddressPart::All => Some(match &address.domain {
-            Some(domain) => format!("{}@{domain}", address.localpart),
-            None => address.localpart.clone(),
-        }),
+        AddressPart::All => Some(address.all()),
         AddressPart::LocalPart => Some(address.localpart.clone()),
         AddressPart::Domain => address.domain.clone(),
         AddressPart::User => Some(split().map_or(&address.localpart[..], |(user, _)| user).to_owned()),

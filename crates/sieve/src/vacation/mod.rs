@@ -100,10 +100,18 @@ pub(crate) fn key(parts: &[&[u8]]) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-/// The reply to a message, where one is due.
-pub(crate) fn reply(vacation: &Expanded, delivery: &Delivery<'_>, context: &mut dyn Context) -> Option<VacationReply> {
+/// The reply to a message, where one is due. `header` is a message with its header as the script made it, which is what is
+/// looked at (RFC 5293 §7) and answered.
+pub(crate) fn reply(
+    vacation: &Expanded,
+    delivery: &Delivery<'_>,
+    header: &[u8],
+    context: &mut dyn Context,
+) -> Option<VacationReply> {
     let sender = Address::new(delivery.envelope_from).ok().filter(|sender| !is_program(sender))?;
-    if is_automatic(delivery.crlf) {
+    // What it was when it came counts too: a script that takes out what says that a program or a list sent it would have that
+    // answered.
+    if is_automatic(header) || is_automatic(delivery.crlf) {
         return None;
     }
     // What the script says besides is believed of a recipient, never of a sender: that would be anybody's name on our mail.
@@ -113,7 +121,7 @@ pub(crate) fn reply(vacation: &Expanded, delivery: &Delivery<'_>, context: &mut 
     if own.contains(&sender) {
         return None;
     }
-    let addressed = addressed(delivery.crlf, &own)?;
+    let addressed = addressed(header, &own)?;
     // RFC 5230 §4.3: one that is not the owner's is passed over.
     let from = vacation.from.as_deref().and_then(address_of).filter(|(_, address)| trusted.contains(address));
     let from = match from {
@@ -138,6 +146,7 @@ pub(crate) fn reply(vacation: &Expanded, delivery: &Delivery<'_>, context: &mut 
         zone_offset_s: delivery.zone_offset_s,
         unique: &handle,
         original: delivery.crlf,
+        header,
     };
     let message = reply::build(&parts);
     Some(VacationReply { recipient: sender, handle, interval_s: vacation.interval_s, message })

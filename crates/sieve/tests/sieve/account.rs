@@ -79,10 +79,20 @@ impl Account {
 
     pub(crate) fn run_parsed(&mut self, script: &sieve::Script, message: &[u8]) -> Result<Outcome, RunError> {
         let crlf = to_crlf(message);
-        let parsed = mime::parse(&crlf);
+        self.run_on_parts(script, &crlf, &mime::parse(&crlf))
+    }
+
+    /// As [`Account::run_parsed`], on a message in CRLF form whose parts are known.
+    pub(crate) fn run_on_parts(
+        &mut self,
+        script: &sieve::Script,
+        crlf: &[u8],
+        message: &mime::Part,
+    ) -> Result<Outcome, RunError> {
         let delivery = Delivery {
-            crlf: &crlf,
-            message: &parsed,
+            crlf,
+            top_bytes: 0,
+            message,
             envelope_from: self.envelope_from,
             envelope_to: self.envelope_to,
             time_s: self.now_s,
@@ -113,13 +123,13 @@ pub(crate) fn lines(outcome: &Outcome) -> Vec<String> {
 fn line(action: &Action) -> String {
     let with_copy = |copy: bool| if copy { " :copy" } else { "" };
     match action {
-        Action::Keep { flags } => format!("keep{}", flag_words(flags)),
-        Action::FileInto { mailbox, special_use, create, copy, flags } => {
+        Action::Keep { flags, .. } => format!("keep{}", flag_words(flags)),
+        Action::FileInto { mailbox, special_use, create, copy, flags, .. } => {
             let special_use = special_use.map_or(String::new(), |it| format!(" {}", it.attribute()));
             let create = if *create { " :create" } else { "" };
             format!("fileinto {mailbox}{special_use}{create}{}{}", with_copy(*copy), flag_words(flags))
         }
-        Action::Redirect { address, copy } => format!("redirect {address}{}", with_copy(*copy)),
+        Action::Redirect { address, copy, .. } => format!("redirect {address}{}", with_copy(*copy)),
         Action::Discard => "discard".to_owned(),
         Action::Reject { reason, extended } => format!("{} {reason}", if *extended { "ereject" } else { "reject" }),
         Action::Vacation(reply) => format!("vacation to {}", reply.recipient),

@@ -1,11 +1,12 @@
 //! Scripts and messages that are meant to hurt: each ends, with an outcome or an error that says why.
 
 use crate::account::{Account, lines, outcome};
+use message::{header, to_crlf};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sieve::Action;
-use sieve::limits::{MAX_ACTIONS, MAX_REDIRECTS, MAX_SCRIPT_BYTES};
+use sieve::limits::{MAX_ACTIONS, MAX_REDIRECTS, MAX_SCRIPT_BYTES, MAX_SEEN};
+use sieve::{Action, Features};
 
 #[test]
 fn patterns_of_many_wildcards_end() {
@@ -45,6 +46,36 @@ fn growing_variables_are_cut_off() {
     let many: String = (0..300).map(|number| format!("set \"v{number}\" \"\";\n")).collect();
     let error = outcome(&format!("require \"variables\";\n{many}"), "");
     assert_eq!(error, ["error: line 258: there are more variables than a script may have"]);
+}
+
+/// Each is looked up, and each that is new is written down.
+#[test]
+fn duplicates_are_looked_for_and_remembered_a_few_times() {
+    let require = "require \"duplicate\";\n";
+    let each = |count: usize| -> String {
+        (0..count).map(|number| format!("if duplicate :uniqueid \"{number}\" {{ discard; }}\n")).collect()
+    };
+    let most = Account::default().run(&format!("{require}{}", each(MAX_SEEN)), "").unwrap();
+    assert_eq!(most.seen.len(), MAX_SEEN);
+    assert_eq!(
+        outcome(&format!("{require}{}", each(MAX_SEEN + 1)), ""),
+        ["error: line 34: one message is remembered for more than 32 duplicate tests"]
+    );
+    let require = "require [\"duplicate\", \"mailbox\", \"fileinto\", \"mailboxid\", \"special-use\"];\n";
+    for often in [
+        "if duplicate {}\n".repeat(25_000),
+        format!("if mailboxexists [{}\"INBOX\"] {{}}", "\"INBOX\", ".repeat(25_000)),
+        format!("if mailboxidexists [{}\"F6352ae03\"] {{}}", "\"F6352ae03\", ".repeat(25_000)),
+        format!("if specialuse_exists [{0}\"\\\\Junk\"] {{}}", "\"\\\\Junk\", ".repeat(25_000)),
+        "fileinto \"INBOX\";\n".repeat(25_000),
+    ] {
+        let error = outcome(&format!("{require}{often}"), "Message-ID: <1@x>\n\n");
+        assert!(
+            error[0].ends_with("the script does more work than one message may cost"),
+            "{}: {error:?}",
+            &often[..40]
+        );
+    }
 }
 
 #[test]
@@ -91,7 +122,7 @@ fn large_messages_cost_no_more_than_allowed() {
 }
 
 /// Pieces of scripts: commands that are whole, so that many of what is made of them can be run.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 20] = [
     "keep;",
     "discard;",
     "stop;",
@@ -108,6 +139,10 @@ const COMMANDS: [&str; 16] = [
     "if string :matches \"${v}\" \"*x?*\" { set \"v\" \"${1}y${2}\"; }",
     "if duplicate :uniqueid \"${v}\" { keep; }",
     "if hasflag :count \"gt\" :comparator \"i;ascii-numeric\" \"1\" { discard; }",
+    "addheader \"X-${v}\" \"${1} ${v}\";",
+    "addheader :last \"Subject\" \"ñ ${0}\";",
+    "deleteheader :index 1 :last :matches \"subject\" \"*${v}*\";",
+    "deleteheader \"${v}Received\";",
 ];
 
 const TESTS: [&str; 10] = [
@@ -131,7 +166,7 @@ fn script() -> impl Strategy<Value = String> {
     ];
     let require = "require [\"fileinto\", \"envelope\", \"body\", \"imap4flags\", \"copy\", \"mailbox\", \"variables\", \
                    \"relational\", \"date\", \"subaddress\", \"comparator-i;ascii-numeric\", \"reject\", \"vacation\", \
-                   \"duplicate\"];\n";
+                   \"duplicate\", \"editheader\"];\n";
     vec(command, 0..12).prop_map(move |commands| format!("{require}{}", commands.join("\n")))
 }
 
@@ -154,7 +189,7 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn every_run_ends_within_its_limits(script in script(), message in message()) {
-        let parsed = sieve::parse(script.as_bytes()).unwrap();
+        let parsed = sieve::parse_with(script.as_bytes(), Features { editheader: true }).unwrap();
         let ran = Account::default().run_parsed(&parsed, &message);
         prop_assert_eq!(&ran, &Account::default().run_parsed(&parsed, &message));
         let Ok(outcome) = ran else { return Ok(()) };
@@ -166,6 +201,16 @@ proptest! {
         if count(|action| matches!(action, Action::Reject { .. })) > 0 {
             let others = count(|action| !matches!(action, Action::Reject { .. } | Action::Discard));
             prop_assert_eq!(others, 0, "{:?}", outcome);
+        }
+        let crlf = to_crlf(&message);
+        let from = |bytes: &[u8]| header::fields(bytes).filter(|field| field.is("From")).count();
+        for action in &outcome.actions {
+            if let Action::Keep { header, .. } | Action::FileInto { header, .. } | Action::Redirect { header, .. } = action {
+                let edited = header.apply(&crlf);
+                prop_assert_eq!(from(&edited), from(&crlf));
+                let (alone, rest) = crlf.split_at(header::length(&crlf));
+                prop_assert_eq!([&header.apply(alone), rest].concat(), &edited[..]);
+            }
         }
     }
 

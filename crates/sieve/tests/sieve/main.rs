@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod account;
+mod corpus;
+mod editheader;
 mod hostile;
 mod peer;
+mod peer_edits;
 mod rfc;
 mod vacation;

@@ -21,42 +21,40 @@ enum Done {
 }
 
 /// What Pigeonhole needs to run for a test that stays inside its directory.
-struct Peer {
-    directory: tempfile::TempDir,
+pub(crate) struct Peer {
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Peer {
-    fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         use std::os::unix::fs::PermissionsExt;
 
         let directory = tempfile::tempdir()?;
         // As root it goes on as somebody else, who must be able to read what lies here.
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777))?;
-        let id = |what: &str| -> anyhow::Result<String> {
-            let ran = testkit::process::run(Command::new("id").arg(what))?;
-            Ok(ran.stdout.trim().to_owned())
-        };
-        let (user, group) = match &id("-u")?[..] {
-            "0" => ("nobody".to_owned(), "nogroup".to_owned()),
-            user => (user.to_owned(), id("-g")?),
-        };
+        let (user, group) = user_and_group()?;
         let home = directory.path().display();
         let configuration = format!(
             "mail_home={home}/home\nmail_location=maildir:{home}/mail\nbase_dir={home}/run\nlog_path=/dev/stderr\n\
-             mail_uid={user}\nmail_gid={group}\nfirst_valid_uid=1\nplugin {{\n  sieve_extensions = +vacation-seconds\n}}\n"
+             mail_uid={user}\nmail_gid={group}\nfirst_valid_uid=1\nplugin {{\n  sieve_extensions = +vacation-seconds +editheader\n\
+             sieve_editheader_max_header_size = 64k\n  sieve_editheader_protected = {PROTECTED}\n}}\n"
         );
         std::fs::write(directory.path().join("dovecot.conf"), configuration)?;
         Ok(Peer { directory })
     }
 
+    /// `sieve-test` without its script and message.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new("sieve-test");
+        command.env("TZ", "UTC").arg("-C").arg("-c").arg(self.directory.path().join("dovecot.conf"));
+        command.args(["-f", "ana@example.org", "-r", "yo+tag@example.com", "-a", "yo+tag@example.com"]);
+        command
+    }
+
     fn run(&self, script: &str, message: &Path) -> anyhow::Result<Done> {
         let path = self.directory.path().join("script.sieve");
         std::fs::write(&path, script)?;
-        let configuration = self.directory.path().join("dovecot.conf");
-        let mut command = Command::new("sieve-test");
-        command.env("TZ", "UTC").arg("-C").arg("-c").arg(configuration);
-        command.args(["-f", "ana@example.org", "-r", "yo+tag@example.com", "-a", "yo+tag@example.com"]);
-        let ran = testkit::process::run(command.arg(path).arg(message))?;
+        let ran = testkit::process::run(self.command().arg(path).arg(message))?;
         match ran.code() {
             Some(0) => Ok(Done::Actions(actions(&ran.stdout))),
             Some(1) => Ok(Done::Failed),
@@ -66,8 +64,24 @@ impl Peer {
     }
 }
 
+/// Fields that neither of us lets scripts change, beside those that RFC 5293 §6 names.
+const PROTECTED: &str = "return-path delivered-to original-recipient received authentication-results received-spf arc-seal \
+                         arc-message-signature arc-authentication-results from sender";
+
+/// Whom Pigeonhole runs as: whoever runs the test, and nobody in place of root.
+pub(crate) fn user_and_group() -> anyhow::Result<(String, String)> {
+    let id = |what: &str| -> anyhow::Result<String> {
+        let ran = testkit::process::run(Command::new("id").arg(what))?;
+        Ok(ran.stdout.trim().to_owned())
+    };
+    Ok(match &id("-u")?[..] {
+        "0" => ("nobody".to_owned(), "nogroup".to_owned()),
+        user => (user.to_owned(), id("-g")?),
+    })
+}
+
 /// The actions that `sieve-test` lists, in the form of [`ours`].
-fn actions(listed: &str) -> Vec<String> {
+pub(crate) fn actions(listed: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for line in listed.lines() {
         let line = line.trim();
@@ -92,7 +106,7 @@ fn ours(script: &str, message: &[u8]) -> Done {
     let Ok(script) = sieve::parse(script.as_bytes()) else { return Done::Refused };
     let Ok(outcome) = Account::default().run_parsed(&script, message) else { return Done::Failed };
     let line = |action: &Action| match action {
-        Action::Keep { flags } => format!("store INBOX{}", flag_words(flags)),
+        Action::Keep { flags, .. } => format!("store INBOX{}", flag_words(flags)),
         Action::FileInto { mailbox, flags, .. } => format!("store {mailbox}{}", flag_words(flags)),
         Action::Redirect { address, .. } => format!("redirect {address}"),
         Action::Discard => "discard".to_owned(),
@@ -325,7 +339,7 @@ fn pigeonhole_does_the_same() -> anyhow::Result<()> {
 }
 
 /// Messages of our own and some of the sample incident, as files that the peer can read.
-fn messages(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn messages(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut texts: Vec<Vec<u8>> = OWN.iter().map(|text| text.as_bytes().to_vec()).collect();
     let mut files = Vec::new();
     find(&testkit::sample::committed(), &mut files)?;
