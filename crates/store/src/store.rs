@@ -271,7 +271,9 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The kernel lets go of the lock with the file; an empty file only spares a reader a stale name.
+        // An empty file spares a reader a stale name.
         let _ = self.file.set_len(0);
+        // Closing the file would not do it while a child that is just being started still has a copy of it.
+        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock);
     }
 }

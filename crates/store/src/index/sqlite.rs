@@ -20,7 +20,11 @@ type Schema = [&'static str];
 pub(crate) const CELL: &Schema =
     &[include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 /// Of the queue's.
-pub(crate) const QUEUE: &Schema = &[include_str!("../spool/schema.sql"), include_str!("../spool/schema_2.sql")];
+pub(crate) const QUEUE: &Schema = &[
+    include_str!("../spool/schema.sql"),
+    include_str!("../spool/schema_2.sql"),
+    include_str!("../spool/schema_3.sql"),
+];
 /// Pages of the WAL after which it is written back: 32 MiB, so that bulk work is not interrupted all the time.
 const WRITE_BACK_PAGES: i64 = 8192;
 /// SQLite's own checkpoints are off: they hide a sync that failed, behind which nothing would be durable any more.

@@ -24,8 +24,9 @@ pub(super) struct Batch {
 
 /// What is to be done about a message.
 pub(super) enum Admitted {
-    /// It was put in before, under this number.
+    /// It was put in before for all of its recipients; for the first under this number.
     Known(QueueId),
+    /// It was not, for those that it names.
     New(Box<Meta>, Vec<u8>),
 }
 
@@ -52,18 +53,26 @@ impl Batch {
             if mail.recipients.is_empty() || mail.message.payload.is_none() {
                 return Err(StoreError::Caller("a message for the queue has recipients, and bytes".into()));
             }
-            if let Some(key) = mail.key {
-                let known = match keys.get(&key).or_else(|| self.keys.get(&key)) {
+            let (mut known, mut wanting) = (None, Vec::with_capacity(mail.recipients.len()));
+            for recipient in &mail.recipients {
+                let key = mail.key.map(|key| key.of_recipient(&recipient.address));
+                let there = match key.and_then(|key| keys.get(&key).or_else(|| self.keys.get(&key))) {
                     Some(id) => Some(*id),
-                    None => rows::by_key(db, key)?,
+                    None => key.map_or(Ok(None), |key| rows::by_key(db, key))?,
                 };
-                if let Some(id) = known {
-                    admitted.push(Admitted::Known(id));
-                    continue;
+                match there {
+                    Some(id) => known = known.or(Some(id)),
+                    None => {
+                        keys.extend(key.map(|key| (key, QueueId(next_id))));
+                        wanting.push(recipient);
+                    }
                 }
-                keys.insert(key, QueueId(next_id));
             }
-            let meta = meta_of(mail, QueueId(next_id));
+            if let Some(id) = known.filter(|_| wanting.is_empty()) {
+                admitted.push(Admitted::Known(id));
+                continue;
+            }
+            let meta = meta_of(mail, &wanting, QueueId(next_id));
             let encoded = meta.encode();
             if encoded.len() + GROWTH_BYTES * meta.recipients.len() > MAX_META_LEN {
                 let text = format!("{} recipients of one message are more than the queue takes", meta.recipients.len());
@@ -96,7 +105,7 @@ impl Batch {
             let (place, record_bytes) = append(log, digest, payload, &encoded)?;
             self.next_id = id.0 + 1;
             if let Some(key) = meta.key {
-                self.keys.insert(key, id);
+                self.keys.extend(meta.recipients.iter().map(|r| (key.of_recipient(&r.address), id)));
             }
             let Meta { key, put_s, envelope, recipients, .. } = meta;
             let queued = Queued { id, envelope, digest, size_bytes: mail.message.size_bytes() };
@@ -117,19 +126,21 @@ pub(super) fn append(log: &mut Log, digest: Digest, payload: &Payload, meta: &[u
     Ok((place, (HEAD_LEN + meta.len() + payload.stored.len()).next_multiple_of(8) as u64))
 }
 
-fn meta_of(mail: &NewMail, id: QueueId) -> Meta {
-    let recipient = |(number, r): (u32, &NewRecipient)| Recipient {
+fn meta_of(mail: &NewMail, wanting: &[&NewRecipient], id: QueueId) -> Meta {
+    let recipient = |(number, r): (u32, &&NewRecipient)| Recipient {
         number,
         address: r.address.clone(),
         hop: r.hop.clone(),
         notify: r.notify,
         original: r.original.clone(),
+        hidden: r.hidden,
         state: State::Waiting,
+        ends: false,
         due_s: mail.due_s,
         attempts: 0,
         last: None,
         delay_told: false,
     };
-    let recipients = (0..).zip(&mail.recipients).map(recipient).collect();
+    let recipients = (0..).zip(wanting).map(recipient).collect();
     Meta { id, key: mail.key, put_s: crate::now(), envelope: mail.envelope.clone(), recipients }
 }

@@ -23,14 +23,15 @@ const SMTPUTF8: u8 = 1;
 const REQUIRE_TLS: u8 = 2;
 const RETURN_FULL: u8 = 4;
 const RETURN_HEADERS: u8 = 8;
-/// Some of a message's recipients have it. Of the index alone: to whoever reads the segments nobody has.
-pub(super) const REACHED: u8 = 16;
 
 const SUCCESS: u8 = 1;
 const FAILURE: u8 = 2;
 const DELAY: u8 = 4;
 const DELAY_TOLD: u8 = 8;
 const HELD: u8 = 16;
+const HIDDEN: u8 = 32;
+/// Stands in a statement and in the schema too.
+const ENDS: u8 = 64;
 
 /// By how much a recipient may come to take more than when it was put in: for the time of its next try, and for how often
 /// it was tried.
@@ -70,13 +71,21 @@ pub(super) fn with_traits(traits: u8, envelope: Envelope) -> Envelope {
 
 pub(super) fn recipient_traits(recipient: &Recipient) -> u8 {
     let Notify { success, failure, delay } = recipient.notify;
-    bits(&[(success, SUCCESS), (failure, FAILURE), (delay, DELAY), (recipient.delay_told, DELAY_TOLD)])
+    bits(&[
+        (success, SUCCESS),
+        (failure, FAILURE),
+        (delay, DELAY),
+        (recipient.delay_told, DELAY_TOLD),
+        (recipient.hidden, HIDDEN),
+        (recipient.ends, ENDS),
+    ])
 }
 
-/// What a sender wants to hear of a recipient, and whether it was told that it takes long.
-pub(super) fn notify_of(traits: u8) -> (Notify, bool) {
+/// Sets in a recipient what its traits say.
+pub(super) fn with_recipient_traits(traits: u8, recipient: Recipient) -> Recipient {
     let set = |bit| traits & bit != 0;
-    (Notify { success: set(SUCCESS), failure: set(FAILURE), delay: set(DELAY) }, set(DELAY_TOLD))
+    let notify = Notify { success: set(SUCCESS), failure: set(FAILURE), delay: set(DELAY) };
+    Recipient { notify, delay_told: set(DELAY_TOLD), hidden: set(HIDDEN), ends: set(ENDS), ..recipient }
 }
 
 /// The hop of most addresses, which need not be written.
@@ -133,22 +142,24 @@ impl Meta {
             let address = d.text()?.to_owned();
             let hop = d.optional_text()?.map_or_else(|| usual_hop(&address), str::to_owned);
             let traits = d.byte()?;
-            let (notify, delay_told) = notify_of(traits);
             let state = if traits & HELD == 0 { State::Waiting } else { State::Held };
             let original = d.optional_text()?.map(str::to_owned);
             let (due_s, attempts) = (d.signed()?, d.narrow()?);
-            recipients.push(Recipient {
+            let recipient = Recipient {
                 number,
                 address,
                 hop,
-                notify,
+                notify: Notify::NEVER,
                 original,
+                hidden: false,
                 state,
+                ends: false,
                 due_s,
                 attempts,
                 last: None,
-                delay_told,
-            });
+                delay_told: false,
+            };
+            recipients.push(with_recipient_traits(traits, recipient));
         }
         if d.is_empty() && !recipients.is_empty() {
             Ok(Meta { id, key, put_s, envelope, recipients })
@@ -170,12 +181,25 @@ mod tests {
 
     fn recipient() -> impl Strategy<Value = Recipient> {
         let texts = (any::<String>(), "[a-zA-Z@.é]{0,20}", any::<Option<String>>(), any::<bool>());
-        let numbers = (any::<u32>(), any::<i64>(), any::<u32>(), any::<bool>(), any::<bool>());
+        let numbers = (any::<u32>(), any::<i64>(), any::<u32>(), any::<[bool; 4]>());
         (texts, numbers, notify()).prop_map(|((hop, address, original, usual), numbers, notify)| {
-            let (number, due_s, attempts, held, delay_told) = numbers;
+            let (number, due_s, attempts, [held, delay_told, hidden, ends]) = numbers;
             let hop = if usual { usual_hop(&address) } else { hop };
             let state = if held { State::Held } else { State::Waiting };
-            Recipient { number, address, hop, notify, original, state, due_s, attempts, last: None, delay_told }
+            Recipient {
+                number,
+                address,
+                hop,
+                notify,
+                original,
+                hidden,
+                state,
+                ends,
+                due_s,
+                attempts,
+                last: None,
+                delay_told,
+            }
         })
     }
 
@@ -235,8 +259,8 @@ mod tests {
                 Meta { id: QueueId(1), key: None, put_s: 0, envelope, recipients: vec![recipient] }.encode().len()
             };
             let first = Recipient { attempts: 0, ..first };
-            let Recipient { due_s, attempts, state, .. } = later;
-            let later = Recipient { due_s, attempts, state, delay_told: true, ..first.clone() };
+            let Recipient { due_s, attempts, state, ends, .. } = later;
+            let later = Recipient { due_s, attempts, state, ends, delay_told: true, ..first.clone() };
             prop_assert!(with(later) <= with(first) + GROWTH_BYTES);
         }
     }

@@ -19,8 +19,8 @@ mod types;
 pub use outcomes::{Disposition, DkimSeen, DmarcOutcome, SpfSeen, TlsFailure, TlsOutcome, TlsPolicy};
 pub use policies::StsPolicy;
 pub use types::{
-    Counts, DeliveryId, DueHop, Envelope, Filter, NewMail, NewRecipient, NoQueueId, Notify, Purpose, QueueId, Queued,
-    Recipient, Report, Return, Settled, Settlement, State, Tidied,
+    Counts, DeliveryId, DueHop, Envelope, Filter, Lane, NewMail, NewRecipient, NoQueueId, Notify, Purpose, QueueId,
+    Queued, Recipient, Report, Return, Settled, Settlement, State, Tidied,
 };
 
 use crate::catch_up::{catch_up, set_tail};
@@ -119,8 +119,9 @@ impl Spool {
         &self.findings
     }
 
-    /// Puts messages in: all of them or none. When it returns, they survive a power loss. One whose key was put in before
-    /// is not put in again, and has the number that it got then.
+    /// Puts messages in: all of them or none. When it returns, they survive a power loss. One with a key is put in for those
+    /// of its recipients for whom it was not put in before, or who failed since; where there are none, nothing is done, and it
+    /// has the number that it got then for the first of them.
     ///
     /// # Errors
     /// [`StoreError::Caller`] when one cannot be kept, and then nothing was put in; [`StoreError::Write`] when the disk fails or
@@ -169,20 +170,29 @@ impl Spool {
         self.ready_pen()?.writer.settle()
     }
 
-    /// Hops for which something is due, those due first before others.
+    /// Hops for which something is due in a lane, those due first before others; behind one, where one is named.
     ///
     /// # Errors
     /// Those of the index.
-    pub fn due_hops(&self, now_s: i64, limit: usize) -> Result<Vec<DueHop>> {
-        self.readers.read(|db| rows::due_hops(db, now_s, limit))
+    pub fn due_hops(&self, lane: Lane, now_s: i64, after: Option<&DueHop>, limit: usize) -> Result<Vec<DueHop>> {
+        self.readers.read(|db| rows::due_hops(db, lane, now_s, after, limit))
     }
 
-    /// Messages that are due at a hop, those due first before others, each with its recipients that are due there.
+    /// Messages of a lane that are due at a hop, those due first before others, each with its recipients that are due there.
     ///
     /// # Errors
     /// Those of the index.
-    pub fn due(&self, hop: &str, now_s: i64, limit: usize) -> Result<Vec<(Queued, Vec<Recipient>)>> {
-        self.readers.read(|db| rows::due(db, hop, now_s, limit))
+    pub fn due(&self, hop: &str, lane: Lane, now_s: i64, limit: usize) -> Result<Vec<(Queued, Vec<Recipient>)>> {
+        self.readers.read(|db| rows::due(db, hop, lane, now_s, limit))
+    }
+
+    /// Messages with recipients that were held until a time that is over, the longest over first, with these recipients; of up
+    /// to so many recipients.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn ended(&self, now_s: i64, limit: usize) -> Result<Vec<(Queued, Vec<Recipient>)>> {
+        self.readers.read(|db| rows::ended(db, now_s, limit))
     }
 
     /// When the next recipient is due; `None`: nothing waits.
@@ -326,8 +336,7 @@ impl Pen {
                 for (number, settled) in recipients {
                     settle(db, *id, *number, settled, &mut change)?;
                 }
-                let reached = recipients.iter().any(|(_, settled)| *settled == Settled::Done);
-                rows::delete_if_done(db, *id, reached, &mut change)?;
+                rows::delete_if_done(db, *id, &mut change)?;
             }
             change.apply(db)?;
             tail.map_or(Ok(()), |tail| set_tail(db, tail))
@@ -340,22 +349,31 @@ impl Pen {
 
 /// Writes down what became of one recipient, if it is there.
 fn settle(db: &rusqlite::Connection, id: QueueId, number: u32, settled: &Settled, change: &mut Change) -> Result<()> {
-    let Some(was) = rows::recipient(db, id, number)? else { return Ok(()) };
+    let Some((was, lane)) = rows::recipient(db, id, number)? else { return Ok(()) };
     let is = match settled {
-        Settled::Done | Settled::Failed => return rows::delete_recipient(db, id, &was, change),
+        Settled::Done => return rows::delete_recipient(db, id, &was, lane, change),
+        Settled::Failed => {
+            rows::forget_key(db, id, &was.address)?;
+            return rows::delete_recipient(db, id, &was, lane, change);
+        }
         // One that an operator holds meanwhile stays held.
         Settled::Again { due_s, said, delay_told } => Recipient {
-            due_s: *due_s,
+            due_s: if was.ends { was.due_s } else { *due_s },
             attempts: was.attempts.saturating_add(1),
             last: Some(said[..said.floor_char_boundary(MAX_SAID_BYTES)].to_owned()),
             delay_told: was.delay_told || *delay_told,
             ..was.clone()
         },
-        Settled::Held => Recipient { state: State::Held, ..was.clone() },
+        Settled::Held { until_s } => Recipient {
+            state: State::Held,
+            ends: until_s.is_some(),
+            due_s: until_s.unwrap_or(was.due_s),
+            ..was.clone()
+        },
         Settled::Released => {
             let arrived_s = rows::message(db, id)?.map_or(was.due_s, |stored| stored.queued.envelope.arrived_s);
-            Recipient { state: State::Waiting, due_s: was.due_s.min(arrived_s), ..was.clone() }
+            Recipient { state: State::Waiting, ends: false, due_s: was.due_s.min(arrived_s), ..was.clone() }
         }
     };
-    rows::change_recipient(db, id, &was, &is, change)
+    rows::change_recipient(db, id, &was, &is, lane, change)
 }

@@ -3,8 +3,9 @@
 use super::SEGMENTS_OF;
 use super::meta::Meta;
 use super::rows::{self, Change, Stored};
-use super::types::Queued;
+use super::types::{DeliveryId, QueueId, Queued};
 use crate::catch_up::Take;
+use crate::cell::ID_LIFETIME_S;
 use crate::error::StoreError;
 use crate::segment::log::Segments;
 use crate::segment::record::{Codec, Head, Kind, RecordError};
@@ -28,6 +29,33 @@ pub(super) struct Taker {
 impl Taker {
     pub(super) fn new(anew_from: Option<i64>) -> Self {
         Taker { anew_from, change: Change::default() }
+    }
+}
+
+impl Taker {
+    /// Takes out of an earlier message of the same key a recipient for whom it is put in again: that they had failed there was
+    /// known then, and is what a power loss took back. An index that is made anew takes nothing from anybody.
+    fn forget_failed(
+        &mut self,
+        db: &Connection,
+        key: DeliveryId,
+        address: &str,
+        id: QueueId,
+        put_s: i64,
+    ) -> Result<()> {
+        let earlier = rows::by_key(db, key.of_recipient(address))?.filter(|earlier| *earlier < id);
+        let Some(stored) = earlier.map_or(Ok(None), |earlier| rows::message(db, earlier))? else { return Ok(()) };
+        // Or else its key was forgotten for its age, and it may wait still.
+        if put_s.saturating_sub(stored.put_s) >= ID_LIFETIME_S {
+            return Ok(());
+        }
+        let earlier = stored.queued.id;
+        for there in rows::recipients(db, earlier)?.iter().filter(|there| there.address == address) {
+            if let Some((was, lane)) = rows::recipient(db, earlier, there.number)? {
+                rows::delete_recipient(db, earlier, &was, lane, &mut self.change)?;
+            }
+        }
+        rows::delete_if_done(db, earlier, &mut self.change)
     }
 }
 
@@ -67,6 +95,11 @@ impl Take for Taker {
                 rows::set_place(db, id, place, head.total_len())?;
             }
             return Ok(None);
+        }
+        if let Some(key) = key.filter(|_| !self.anew()) {
+            for recipient in &recipients {
+                self.forget_failed(db, key, &recipient.address, id, put_s)?;
+            }
         }
         let queued = Queued { id, envelope, digest: head.digest, size_bytes: head.raw_len };
         let stored = Stored { queued, place, record_bytes: head.total_len(), key, put_s };

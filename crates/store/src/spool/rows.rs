@@ -1,13 +1,13 @@
 //! The statements on the index of the spool, and how rows become types. Plain SQL, values bound.
 
 use super::meta::{
-    Meta, REACHED, envelope_traits, notify_of, purpose_number, purpose_of, recipient_traits, with_traits,
+    Meta, envelope_traits, purpose_number, purpose_of, recipient_traits, with_recipient_traits, with_traits,
 };
-use super::types::{Counts, DeliveryId, DueHop, Envelope, Filter, QueueId, Queued, Recipient, State};
+use super::types::{Counts, DeliveryId, DueHop, Envelope, Filter, Lane, Notify, QueueId, Queued, Recipient, State};
 use crate::error::StoreError;
 use crate::types::Place;
 use message::Digest;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, params};
 use std::collections::{BTreeMap, HashMap};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -25,17 +25,23 @@ macro_rules! select_message {
 macro_rules! select_recipient {
     ($tail:literal) => {
         concat!(
-            "SELECT message_id, number, address, hop, original, traits, state, due_s, attempts, last FROM recipient ",
+            "SELECT message_id, number, address, hop, original, traits, state, due_s, attempts, last, lane \
+             FROM recipient ",
             $tail
         )
     };
 }
 
 // What a runner asks again and again: with a million messages none of them may go through all of them.
-const DUE_HOPS: &str = "SELECT hop, due_s, waiting FROM hop WHERE due_s <= ?1 ORDER BY due_s LIMIT ?2";
-const DUE: &str = select_recipient!("WHERE hop = ?1 AND state = 0 AND due_s <= ?2 ORDER BY due_s, message_id, number");
-const NEXT_DUE: &str = "SELECT min(due_s) FROM hop";
-const FIRST_OF_HOP: &str = "SELECT min(due_s) FROM recipient WHERE hop = ?1 AND state = 0";
+const DUE_HOPS: &str = "SELECT hop, due_s, waiting FROM hop WHERE lane = ?1 AND due_s <= ?2 \
+                        AND (due_s, hop) > (?3, ?4) ORDER BY due_s, hop LIMIT ?5";
+const DUE: &str =
+    select_recipient!("WHERE hop = ?1 AND lane = ?2 AND state = 0 AND due_s <= ?3 ORDER BY due_s, message_id, number");
+const NEXT_DUE: &str = "SELECT min(due_s) FROM hop WHERE lane = ?1";
+const FIRST_OF_HOP: &str = "SELECT min(due_s) FROM recipient WHERE hop = ?1 AND lane = ?2 AND state = 0";
+const ENDED: &str = select_recipient!(
+    "WHERE state = 1 AND (traits & 64) <> 0 AND due_s <= ?1 ORDER BY due_s, message_id, number LIMIT ?2"
+);
 const MESSAGE: &str = select_message!("WHERE message_id = ?1");
 const RECIPIENTS: &str = select_recipient!("WHERE message_id = ?1 ORDER BY number");
 const RECIPIENT: &str = select_recipient!("WHERE message_id = ?1 AND number = ?2");
@@ -62,8 +68,8 @@ pub(super) struct Change {
     messages: i64,
     size_bytes: i64,
     held: i64,
-    /// By how many more recipients wait for a hop.
-    hops: BTreeMap<String, i64>,
+    /// By how many more recipients wait for a hop, in a lane.
+    hops: BTreeMap<(String, i64), i64>,
 }
 
 fn bad(what: String) -> StoreError {
@@ -74,6 +80,13 @@ fn state_number(state: State) -> i64 {
     match state {
         State::Waiting => 0,
         State::Held => 1,
+    }
+}
+
+fn lane_number(lane: Lane) -> i64 {
+    match lane {
+        Lane::Sent => 0,
+        Lane::Automatic => 1,
     }
 }
 
@@ -100,7 +113,6 @@ fn stored_at(row: &Row<'_>) -> Result<Stored> {
 
 fn recipient_at(row: &Row<'_>) -> Result<(QueueId, Recipient)> {
     let (id, number) = (QueueId(row.get(0)?), row.get(1)?);
-    let (notify, delay_told) = notify_of(row.get(5)?);
     let state = match row.get(6)? {
         0 => State::Waiting,
         1 => State::Held,
@@ -110,15 +122,17 @@ fn recipient_at(row: &Row<'_>) -> Result<(QueueId, Recipient)> {
         number,
         address: row.get(2)?,
         hop: row.get(3)?,
-        notify,
+        notify: Notify::NEVER,
         original: row.get(4)?,
+        hidden: false,
         state,
+        ends: false,
         due_s: row.get(7)?,
         attempts: row.get(8)?,
         last: row.get(9)?,
-        delay_told,
+        delay_told: false,
     };
-    Ok((id, recipient))
+    Ok((id, with_recipient_traits(row.get(5)?, recipient)))
 }
 
 // Totals.
@@ -156,8 +170,8 @@ pub(super) fn counts(db: &Connection) -> Result<Counts> {
 
 impl Change {
     /// A recipient comes to wait for its hop or to be held there, or no longer does; or its time changes.
-    fn recipient(&mut self, recipient: &Recipient, by: i64) {
-        let waits = self.hops.entry(recipient.hop.clone()).or_default();
+    fn recipient(&mut self, recipient: &Recipient, lane: i64, by: i64) {
+        let waits = self.hops.entry((recipient.hop.clone(), lane)).or_default();
         match recipient.state {
             State::Waiting => *waits += by,
             State::Held => self.held += by,
@@ -171,15 +185,19 @@ impl Change {
         let sql = "UPDATE total SET messages = messages + ?1, size_bytes = size_bytes + ?2, waiting = waiting + ?3, \
                    held = held + ?4";
         db.prepare_cached(sql)?.execute([messages, size_bytes, waiting, held])?;
-        for (hop, by) in hops {
-            let first: Option<i64> = db.prepare_cached(FIRST_OF_HOP)?.query_row([&hop], |r| r.get(0))?;
+        for ((hop, lane), by) in hops {
+            let first: Option<i64> = db.prepare_cached(FIRST_OF_HOP)?.query_row(params![hop, lane], |r| r.get(0))?;
             match first {
                 Some(due_s) => {
-                    let sql = "INSERT INTO hop (hop, due_s, waiting) VALUES (?1, ?2, ?3) ON CONFLICT (hop) DO UPDATE \
+                    let sql = "INSERT INTO hop (hop, lane, due_s, waiting) VALUES (?1, ?2, ?3, ?4) \
+                               ON CONFLICT (hop, lane) DO UPDATE \
                                SET due_s = excluded.due_s, waiting = waiting + excluded.waiting";
-                    db.prepare_cached(sql)?.execute(params![hop, due_s, by])?;
+                    db.prepare_cached(sql)?.execute(params![hop, lane, due_s, by])?;
                 }
-                None => _ = db.prepare_cached("DELETE FROM hop WHERE hop = ?1")?.execute([&hop])?,
+                None => {
+                    let sql = "DELETE FROM hop WHERE hop = ?1 AND lane = ?2";
+                    db.prepare_cached(sql)?.execute(params![hop, lane])?;
+                }
             }
         }
         Ok(())
@@ -214,13 +232,17 @@ pub(super) fn insert(db: &Connection, stored: &Stored, recipients: &[Recipient],
     ])?;
     change.messages += 1;
     change.size_bytes += queued.size_bytes as i64;
+    let lane = lane_number(e.purpose.lane());
     for recipient in recipients {
-        put_recipient(db, queued.id, recipient)?;
-        change.recipient(recipient, 1);
-    }
-    if let Some(key) = key {
-        let sql = "INSERT OR IGNORE INTO key (key, message_id, put_s) VALUES (?1, ?2, ?3)";
-        db.prepare_cached(sql)?.execute(params![key.0, queued.id.0, put_s])?;
+        put_recipient(db, queued.id, recipient, lane)?;
+        change.recipient(recipient, lane, 1);
+        if let Some(key) = key {
+            // Where what became of the one before was lost, both wait, and the later one is whom it names.
+            let sql = "INSERT INTO key (key, message_id, put_s) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE \
+                       SET message_id = excluded.message_id, put_s = excluded.put_s \
+                       WHERE excluded.message_id > message_id";
+            db.prepare_cached(sql)?.execute(params![key.of_recipient(&recipient.address).0, queued.id.0, put_s])?;
+        }
     }
     raise_next_id(db, queued.id.0.saturating_add(1))
 }
@@ -244,25 +266,13 @@ pub(super) fn set_place(db: &Connection, id: QueueId, place: Place, record_bytes
     Ok(())
 }
 
-/// Takes a message out that no recipient waits for any more, and forgets its key where none of them has it; `reached`: some
-/// have it since now.
-pub(super) fn delete_if_done(db: &Connection, id: QueueId, reached: bool, change: &mut Change) -> Result<()> {
+/// Takes a message out that no recipient waits for any more.
+pub(super) fn delete_if_done(db: &Connection, id: QueueId, change: &mut Change) -> Result<()> {
     let sql = "DELETE FROM message WHERE message_id = ?1 \
-               AND NOT EXISTS (SELECT 1 FROM recipient WHERE message_id = ?1) RETURNING size_bytes, traits, key";
-    let gone = |r: &Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, u8>(1)?, r.get::<_, Option<[u8; 16]>>(2)?));
-    match db.prepare_cached(sql)?.query_row([id.0], gone).optional()? {
-        Some((size_bytes, traits, key)) => {
-            change.messages -= 1;
-            change.size_bytes -= size_bytes;
-            if let Some(key) = key.filter(|_| !reached && traits & REACHED == 0) {
-                db.prepare_cached("DELETE FROM key WHERE key = ?1")?.execute([key])?;
-            }
-        }
-        None if reached => {
-            let sql = "UPDATE message SET traits = traits | ?2 WHERE message_id = ?1";
-            db.prepare_cached(sql)?.execute(params![id.0, REACHED])?;
-        }
-        None => {}
+               AND NOT EXISTS (SELECT 1 FROM recipient WHERE message_id = ?1) RETURNING size_bytes";
+    if let Some(size_bytes) = db.prepare_cached(sql)?.query_row([id.0], |r| r.get::<_, i64>(0)).optional()? {
+        change.messages -= 1;
+        change.size_bytes -= size_bytes;
     }
     Ok(())
 }
@@ -308,9 +318,9 @@ fn limit_number(limit: usize) -> i64 {
 
 // Recipients.
 
-fn put_recipient(db: &Connection, id: QueueId, r: &Recipient) -> Result<()> {
+fn put_recipient(db: &Connection, id: QueueId, r: &Recipient, lane: i64) -> Result<()> {
     let sql = "INSERT INTO recipient (message_id, number, address, hop, original, traits, state, due_s, attempts, \
-               last) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (message_id, number) DO UPDATE SET \
+               last, lane) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (message_id, number) DO UPDATE SET \
                traits = excluded.traits, state = excluded.state, due_s = excluded.due_s, \
                attempts = excluded.attempts, last = excluded.last";
     db.prepare_cached(sql)?.execute(params![
@@ -324,6 +334,7 @@ fn put_recipient(db: &Connection, id: QueueId, r: &Recipient) -> Result<()> {
         r.due_s,
         r.attempts,
         r.last,
+        lane,
     ])?;
     Ok(())
 }
@@ -338,10 +349,12 @@ pub(super) fn recipients(db: &Connection, id: QueueId) -> Result<Vec<Recipient>>
     Ok(found)
 }
 
-pub(super) fn recipient(db: &Connection, id: QueueId, number: u32) -> Result<Option<Recipient>> {
+/// A recipient, and the number of the lane that it waits in.
+pub(super) fn recipient(db: &Connection, id: QueueId, number: u32) -> Result<Option<(Recipient, i64)>> {
     let mut statement = db.prepare_cached(RECIPIENT)?;
     let mut rows = statement.query(params![id.0, number])?;
-    Ok(rows.next()?.map(recipient_at).transpose()?.map(|(_, recipient)| recipient))
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((recipient_at(row)?.1, row.get(10)?)))
 }
 
 /// Puts a recipient, changed, into the place of what it was.
@@ -350,15 +363,22 @@ pub(super) fn change_recipient(
     id: QueueId,
     was: &Recipient,
     is: &Recipient,
+    lane: i64,
     change: &mut Change,
 ) -> Result<()> {
-    change.recipient(was, -1);
-    change.recipient(is, 1);
-    put_recipient(db, id, is)
+    change.recipient(was, lane, -1);
+    change.recipient(is, lane, 1);
+    put_recipient(db, id, is, lane)
 }
 
-pub(super) fn delete_recipient(db: &Connection, id: QueueId, was: &Recipient, change: &mut Change) -> Result<()> {
-    change.recipient(was, -1);
+pub(super) fn delete_recipient(
+    db: &Connection,
+    id: QueueId,
+    was: &Recipient,
+    lane: i64,
+    change: &mut Change,
+) -> Result<()> {
+    change.recipient(was, lane, -1);
     let sql = "DELETE FROM recipient WHERE message_id = ?1 AND number = ?2";
     db.prepare_cached(sql)?.execute(params![id.0, was.number])?;
     Ok(())
@@ -366,23 +386,52 @@ pub(super) fn delete_recipient(db: &Connection, id: QueueId, was: &Recipient, ch
 
 // What is due.
 
-pub(super) fn due_hops(db: &Connection, now_s: i64, limit: usize) -> Result<Vec<DueHop>> {
+pub(super) fn due_hops(
+    db: &Connection,
+    lane: Lane,
+    now_s: i64,
+    after: Option<&DueHop>,
+    limit: usize,
+) -> Result<Vec<DueHop>> {
     let mut statement = db.prepare_cached(DUE_HOPS)?;
+    let (after_s, after_hop) = after.map_or((i64::MIN, ""), |hop| (hop.due_s, &hop.hop));
     let hop = |r: &Row<'_>| Ok(DueHop { hop: r.get(0)?, due_s: r.get(1)?, waiting: r.get(2)? });
-    let found = statement.query_map(params![now_s, limit_number(limit)], hop)?;
+    let values = params![lane_number(lane), now_s, after_s, after_hop, limit_number(limit)];
+    let found = statement.query_map(values, hop)?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn next_due(db: &Connection) -> Result<Option<i64>> {
-    Ok(db.prepare_cached(NEXT_DUE)?.query_row([], |r| r.get(0))?)
+    let mut first = None;
+    for lane in Lane::ALL {
+        let of_lane: Option<i64> = db.prepare_cached(NEXT_DUE)?.query_row([lane_number(lane)], |r| r.get(0))?;
+        first = first.into_iter().chain(of_lane).min();
+    }
+    Ok(first)
 }
 
 /// Messages of which recipients are due at a hop, those due first before others, with these recipients.
-pub(super) fn due(db: &Connection, hop: &str, now_s: i64, limit: usize) -> Result<Vec<(Queued, Vec<Recipient>)>> {
+pub(super) fn due(
+    db: &Connection,
+    hop: &str,
+    lane: Lane,
+    now_s: i64,
+    limit: usize,
+) -> Result<Vec<(Queued, Vec<Recipient>)>> {
+    let mut statement = db.prepare_cached(DUE)?;
+    by_message(db, statement.query(params![hop, lane_number(lane), now_s])?, limit)
+}
+
+/// Messages of which recipients are held until a time that is over, with these recipients; of up to so many recipients.
+pub(super) fn ended(db: &Connection, now_s: i64, limit: usize) -> Result<Vec<(Queued, Vec<Recipient>)>> {
+    let mut statement = db.prepare_cached(ENDED)?;
+    by_message(db, statement.query(params![now_s, limit_number(limit)])?, usize::MAX)
+}
+
+/// Recipients by their messages; of up to so many messages, in the order of the first recipient of each.
+fn by_message(db: &Connection, mut rows: Rows<'_>, limit: usize) -> Result<Vec<(Queued, Vec<Recipient>)>> {
     let mut found: Vec<(Queued, Vec<Recipient>)> = Vec::new();
     let mut places: HashMap<QueueId, usize> = HashMap::new();
-    let mut statement = db.prepare_cached(DUE)?;
-    let mut rows = statement.query(params![hop, now_s])?;
     while let Some(row) = rows.next()? {
         let (id, recipient) = recipient_at(row)?;
         if let Some(place) = places.get(&id) {
@@ -400,10 +449,18 @@ pub(super) fn due(db: &Connection, hop: &str, now_s: i64, limit: usize) -> Resul
 
 // Keys.
 
-/// The message that was put in with a key.
+/// The message that was put in for a recipient that a key names.
 pub(super) fn by_key(db: &Connection, key: DeliveryId) -> Result<Option<QueueId>> {
     let sql = "SELECT message_id FROM key WHERE key = ?1";
     Ok(db.prepare_cached(sql)?.query_row([key.0], |r| r.get(0).map(QueueId)).optional()?)
+}
+
+/// Forgets the key of a recipient of a message, if it is that message's still.
+pub(super) fn forget_key(db: &Connection, id: QueueId, address: &str) -> Result<()> {
+    let Some(key) = message(db, id)?.and_then(|stored| stored.key) else { return Ok(()) };
+    let sql = "DELETE FROM key WHERE key = ?1 AND message_id = ?2";
+    db.prepare_cached(sql)?.execute(params![key.of_recipient(address).0, id.0])?;
+    Ok(())
 }
 
 pub(super) fn oldest_key(db: &Connection) -> Result<Option<i64>> {
@@ -452,9 +509,12 @@ pub(super) fn misfits(db: &Connection) -> Result<Vec<String>> {
                OR waiting <> (SELECT count(*) FROM recipient WHERE state = 0) \
                OR held <> (SELECT count(*) FROM recipient WHERE state = 1) \
                UNION ALL SELECT 'what waits for hops is not what is said of them' WHERE EXISTS \
-               (SELECT hop, due_s, waiting FROM hop EXCEPT \
-               SELECT hop, min(due_s), count(*) FROM recipient WHERE state = 0 GROUP BY hop) \
-               OR (SELECT count(*) FROM hop) <> (SELECT count(DISTINCT hop) FROM recipient WHERE state = 0)";
+               (SELECT hop, lane, due_s, waiting FROM hop EXCEPT \
+               SELECT hop, lane, min(due_s), count(*) FROM recipient WHERE state = 0 GROUP BY hop, lane) \
+               OR (SELECT count(*) FROM hop) \
+               <> (SELECT count(*) FROM (SELECT DISTINCT hop, lane FROM recipient WHERE state = 0)) \
+               UNION ALL SELECT 'a recipient of message ' || printf('%X', message_id) || ' waits in the wrong lane' \
+               FROM recipient JOIN message USING (message_id) WHERE lane <> (purpose IN (2, 3))";
     let mut statement = db.prepare(sql)?;
     let found = statement.query_map([], |r| r.get(0))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
@@ -466,14 +526,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_index_of_the_second_version_becomes_one_of_the_third() {
+        let db = Connection::open_in_memory().unwrap();
+        let [first, second, third] = crate::index::sqlite::QUEUE else { panic!("there are three") };
+        [first, second].into_iter().for_each(|sql| db.execute_batch(sql).unwrap());
+        db.execute_batch(
+            "INSERT INTO total VALUES (1, 9, 2, 0, 3, 1);
+             INSERT INTO message VALUES (1, 1, 0, 0, x'00', 0, NULL, 0, '', 0, NULL, NULL, 16, 0, 0);
+             INSERT INTO message VALUES (2, 1, 0, 0, x'00', 0, NULL, 0, '', 2, NULL, NULL, 0, 0, 0);
+             INSERT INTO recipient VALUES (1, 0, 'a@b', 'b', NULL, 0, 0, 5, 0, NULL), (1, 1, 'c@b', 'b', NULL, 0, 1, 5, 0, NULL);
+             INSERT INTO recipient VALUES (2, 0, 'a@b', 'b', NULL, 0, 0, 3, 0, NULL), (2, 1, 'a@d', 'd', NULL, 0, 0, 4, 0, NULL);
+             INSERT INTO hop VALUES ('b', 3, 2), ('d', 4, 1);",
+        )
+        .unwrap();
+        db.execute_batch(third).unwrap();
+        assert_eq!(misfits(&db).unwrap(), [""; 0]);
+        let hops = |lane| due_hops(&db, lane, 9, None, 9).unwrap();
+        assert_eq!(hops(Lane::Sent), [DueHop { hop: "b".into(), due_s: 5, waiting: 1 }]);
+        assert_eq!(hops(Lane::Automatic).len(), 2);
+    }
+
+    #[test]
     fn what_is_asked_often_is_found_and_not_searched_for() {
         let db = Connection::open_in_memory().unwrap();
-        db.execute_batch(include_str!("schema.sql")).unwrap();
+        crate::index::sqlite::QUEUE.iter().for_each(|sql| db.execute_batch(sql).unwrap());
         let asked = [
             DUE_HOPS,
             DUE,
             NEXT_DUE,
             FIRST_OF_HOP,
+            ENDED,
             MESSAGE,
             RECIPIENTS,
             RECIPIENT,

@@ -48,6 +48,26 @@ impl FromStr for QueueId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub [u8; 16]);
 
+impl DeliveryId {
+    /// The name of what some parts tell, however they are cut. What is named for one purpose never meets what is named for
+    /// another: the context says which, and is written nowhere else.
+    pub fn of(context: &'static str, parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(context);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        let mut name = [0; 16];
+        name.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        DeliveryId(name)
+    }
+
+    /// What names one recipient of a message that this names.
+    pub(super) fn of_recipient(self, address: &str) -> Self {
+        Self::of("reintegra 2026-11 spool recipient", &[&self.0, address.as_bytes()])
+    }
+}
+
 /// What a message is on its way for: how long it is tried, and who is told what, depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -61,6 +81,31 @@ pub enum Purpose {
     Reply,
     /// Held for a primary that is away.
     Held,
+}
+
+/// The two lines in which mail waits for a hop, each in its own order: what people wait for is found past any amount of what
+/// programs write to whoever claims to have sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Somebody sent it.
+    Sent,
+    /// A DSN, or an answer of a script: strangers can have any number of them made, to wherever they like.
+    Automatic,
+}
+
+impl Lane {
+    /// All of them.
+    pub const ALL: [Lane; 2] = [Lane::Sent, Lane::Automatic];
+}
+
+impl Purpose {
+    /// Where mail for this purpose waits.
+    pub const fn lane(self) -> Lane {
+        match self {
+            Purpose::Submission | Purpose::Forward | Purpose::Held => Lane::Sent,
+            Purpose::Notification | Purpose::Reply => Lane::Automatic,
+        }
+    }
 }
 
 /// How much of a message its DSN returns (RFC 3461 §4.3).
@@ -122,14 +167,19 @@ pub struct NewRecipient {
     pub hop: String,
     /// What the sender wants to hear.
     pub notify: Notify,
-    /// ORCPT, decoded, with its type: `rfc822;…`.
+    /// ORCPT, decoded, with its type: `rfc822;…`; where the address is hidden and the sender gave none, the address that the
+    /// sender named.
     pub original: Option<String>,
+    /// Whether the sender did not name this address: an alias or a script leads to it. Who is told about it is then told of
+    /// `original`.
+    pub hidden: bool,
 }
 
 /// A message that is to be put into the spool.
 #[derive(Clone, Debug)]
 pub struct NewMail {
-    /// Names it, where it may be put in again: the second time nothing is done.
+    /// Names it, where it may be put in again: with its address it names each recipient, and nothing is done for those that
+    /// wait or have the message. It is made of nothing that depends on the recipients.
     pub key: Option<DeliveryId>,
     /// What is said of it.
     pub envelope: Envelope,
@@ -174,10 +224,14 @@ pub struct Recipient {
     pub hop: String,
     /// What the sender wants to hear.
     pub notify: Notify,
-    /// ORCPT.
+    /// ORCPT, as in [`NewRecipient`].
     pub original: Option<String>,
+    /// Whether the sender did not name the address.
+    pub hidden: bool,
     /// What becomes of it.
     pub state: State,
+    /// Whether it is held only until `due_s`, and then to be given up without a word.
+    pub ends: bool,
     /// When it is tried next, in seconds since 1970 UTC.
     pub due_s: i64,
     /// How often it was tried.
@@ -193,8 +247,8 @@ pub struct Recipient {
 pub enum Settled {
     /// It has the message: it leaves the spool.
     Done,
-    /// It will never get the message: it leaves the spool. A message that nobody gets may be put in again under its key: who
-    /// sends it once more is not to hear that it is on its way, and nothing of it ever.
+    /// It will never get the message: it leaves the spool, and the message may be put in again for it under its key. Who sends
+    /// it once more is not to hear that it is on its way, and nothing of it ever.
     Failed,
     /// It is tried again.
     Again {
@@ -206,7 +260,10 @@ pub enum Settled {
         delay_told: bool,
     },
     /// It waits for an operator.
-    Held,
+    Held {
+        /// Until when at most, in seconds since 1970 UTC: then [`ended`](super::Spool::ended) has it. `None`: for ever.
+        until_s: Option<i64>,
+    },
     /// An operator lets it go on, or has it tried at once: it waits, and is due since the message came.
     Released,
 }

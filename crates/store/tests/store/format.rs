@@ -287,6 +287,7 @@ fn a_reader_made_from_the_page_understands_what_waits() {
         hop: hop.into(),
         notify,
         original: original.map(str::to_owned),
+        hidden: original.is_some(),
     };
     let mail = NewMail {
         key: Some(DeliveryId(*b"names a message.")),
@@ -323,6 +324,6 @@ fn a_reader_made_from_the_page_understands_what_waits() {
     assert_eq!((m.unsigned(), m.text(), m.optional_bytes(), m.fixed(1)), (0, "x@One.example", None, 2 + 4));
     assert_eq!((m.optional_bytes(), m.signed(), m.unsigned()), (None, DATE + 1, 0));
     assert_eq!((m.unsigned(), m.text(), m.optional_bytes()), (1, "y@one.example", Some(&b"two.example"[..])));
-    assert_eq!((m.fixed(1), m.optional_bytes()), (1, Some(&b"rfc822;z"[..])));
+    assert_eq!((m.fixed(1), m.optional_bytes()), (1 + 32, Some(&b"rfc822;z"[..])));
     assert_eq!((m.signed(), m.unsigned(), m.0), (DATE + 1, 0, &b""[..]));
 }

@@ -1,8 +1,8 @@
 //! Mail is put in, tried, settled and gone.
 
 use store::spool::{
-    Counts, DueHop, Envelope, Filter, NewMail, NewRecipient, Notify, Purpose, QueueId, Recipient, Return, Settled,
-    Settlement, Spool, State,
+    Counts, DueHop, Envelope, Filter, Lane, NewMail, NewRecipient, Notify, Purpose, QueueId, Recipient, Return,
+    Settled, Settlement, Spool, State,
 };
 use store::{Class, Prepared, StoreError};
 
@@ -34,6 +34,7 @@ fn what_is_put_in_comes_back_as_it_was_also_after_reopening() {
                 hop: "xn--bcher-kva.example".into(),
                 notify: Notify { success: true, failure: false, delay: true },
                 original: Some("rfc822;x@example.org".into()),
+                hidden: true,
             },
             NewRecipient { notify: Notify::NEVER, ..recipient("bob@example.net") },
         ],
@@ -49,7 +50,9 @@ fn what_is_put_in_comes_back_as_it_was_also_after_reopening() {
             hop: r.hop,
             notify: r.notify,
             original: r.original,
+            hidden: r.hidden,
             state: State::Waiting,
+            ends: false,
             due_s: NOW + 7,
             attempts: 0,
             last: None,
@@ -97,29 +100,109 @@ fn a_key_that_is_known_puts_nothing_in_even_when_its_message_is_gone() {
 }
 
 #[test]
-fn what_nobody_got_may_be_put_in_again() {
+fn a_message_is_put_in_again_for_those_who_failed_and_for_nobody_else() {
     let home = scratch();
     let spool = open(home.path());
-    let both = ["x@one.example", "y@one.example"];
-    let alone = put(&spool, "a", &both[..1]);
-    settle(&spool, alone, &[Settled::Failed]);
-    assert!(put(&spool, "a", &both[..1]) > alone);
-    assert_eq!(texts(&spool), ["a"]);
+    let waits = |id: QueueId| -> Vec<String> {
+        spool.message(id).unwrap().map_or_else(Vec::new, |(_, all)| all.into_iter().map(|r| r.address).collect())
+    };
+    let messages = || spool.counts().unwrap().messages;
+    let ends = |id: QueueId, number: u32, end: Settled| {
+        spool.settle(vec![Settlement { recipients: vec![(number, end)], ..settlement(id, &[]) }], true).unwrap();
+    };
+    let [x, y, z] = ["x@one.example", "y@one.example", "z@two.example"];
+    let first = put(&spool, "a", &[x, y]);
+    ends(first, 0, Settled::Failed);
+    // One that waits is left alone, whatever became of the other; who is named for the first time gets it too.
+    let again = put(&spool, "a", &[x, y, z]);
+    assert_eq!((waits(first), waits(again)), (vec![y.to_owned()], vec![x.to_owned(), z.to_owned()]));
+    assert_eq!((put(&spool, "a", &[y]), put(&spool, "a", &[z, x]), messages()), (first, again, 2));
+    // Whoever has it has it once.
+    ends(first, 1, Settled::Done);
+    ends(again, 0, Settled::Done);
+    ends(again, 1, Settled::Failed);
+    assert_eq!((put(&spool, "a", &[x, y]), messages()), (again, 0));
+    drop(spool);
+    let spool = open(home.path());
+    let third = put(&spool, "a", &[x, y, z, z]);
+    assert_eq!(spool.message(third).unwrap().unwrap().1.len(), 1, "and nobody is named twice");
+    assert!(third > again);
+    // What is put in together is one message for each recipient too.
+    let ids = spool.put(vec![mail("b", &[x]), mail("b", &[x, y]), mail("b", &[y, x])]).unwrap();
+    assert!(ids[0] < ids[1] && ids[1] == ids[2], "{ids:?}");
+    assert_eq!(spool.counts().unwrap().waiting, 3);
+    assert_sound(&spool);
+}
 
-    // One of two has it, whichever comes to an end first: who puts it in again did not hear the answer.
-    for (text, ends) in [("b", [Settled::Done, Settled::Failed]), ("c", [Settled::Failed, Settled::Done])] {
-        let id = put(&spool, text, &both);
-        for (number, end) in (0..).zip(ends) {
-            assert_eq!(put(&spool, text, &both), id);
-            spool.settle(vec![Settlement { recipients: vec![(number, end)], ..settlement(id, &[]) }], true).unwrap();
-        }
-        assert_eq!((put(&spool, text, &both), texts(&spool).len()), (id, 1));
+#[test]
+fn a_key_that_came_to_be_another_messages_is_left_to_it() {
+    let home = scratch();
+    let spool = open(home.path());
+    let first = put(&spool, "a", &["x@one.example"]);
+    while spool.tidy(i64::MAX).unwrap().more {}
+    let second = put(&spool, "a", &["x@one.example"]);
+    assert!(second > first, "its key was forgotten for its age");
+    settle(&spool, first, &[Settled::Failed]);
+    assert_eq!(put(&spool, "a", &["x@one.example"]), second);
+    assert_sound(&spool);
+}
+
+#[test]
+fn what_programs_write_waits_in_a_lane_of_its_own() {
+    let home = scratch();
+    let spool = open(home.path());
+    let automatic = |text: &str, hop: &str| {
+        let mut mail = mail(text, &[&format!("x@{hop}")]);
+        mail.envelope.purpose = Purpose::Notification;
+        mail.due_s = NOW - 10;
+        mail
+    };
+    for number in 0..5 {
+        spool.put(vec![automatic(&format!("n{number}"), &format!("h{number}.example"))]).unwrap();
     }
-    let id = put(&spool, "d", &both);
-    settle(&spool, id, &[Settled::Failed]);
-    assert_eq!(put(&spool, "d", &both), id);
-    spool.settle(vec![Settlement { recipients: vec![(1, Settled::Failed)], ..settlement(id, &[]) }], true).unwrap();
-    assert!(put(&spool, "d", &both) > id);
+    spool.put(vec![automatic("n", "one.example")]).unwrap();
+    let sent = put(&spool, "a", &["y@one.example"]);
+    let hops = |lane, after: Option<&DueHop>, limit| spool.due_hops(lane, NOW, after, limit).unwrap();
+    assert_eq!(hops(Lane::Sent, None, 9), [DueHop { hop: "one.example".into(), due_s: NOW, waiting: 1 }]);
+    assert_eq!(spool.due("one.example", Lane::Sent, NOW, 9).unwrap()[0].0.id, sent);
+    assert_eq!(spool.due("one.example", Lane::Automatic, NOW, 9).unwrap().len(), 1);
+
+    // Page by page, each hop once.
+    let all = hops(Lane::Automatic, None, 9);
+    assert_eq!(all.len(), 6);
+    let first = hops(Lane::Automatic, None, 4);
+    let second = hops(Lane::Automatic, first.last(), 4);
+    assert_eq!([first, second.clone()].concat(), all);
+    assert_eq!(hops(Lane::Automatic, second.last(), 4), []);
+    assert_eq!(spool.next_due().unwrap(), Some(NOW - 10));
+    assert_sound(&spool);
+}
+
+#[test]
+fn what_is_held_until_a_time_is_found_when_it_is_over() {
+    let home = scratch();
+    let spool = open(home.path());
+    let until = |s| Settled::Held { until_s: Some(NOW + s) };
+    let a = put(&spool, "a", &["x@one.example", "y@one.example"]);
+    let b = put(&spool, "b", &["x@one.example"]);
+    settle(&spool, a, &[until(20), Settled::Held { until_s: None }]);
+    settle(&spool, b, &[until(10)]);
+    let ended = |s, limit| -> Vec<(QueueId, Vec<u32>)> {
+        let found = spool.ended(NOW + s, limit).unwrap();
+        found.into_iter().map(|(queued, all)| (queued.id, all.iter().map(|r| r.number).collect())).collect()
+    };
+    assert_eq!((ended(9, 9), ended(10, 9)), (vec![], vec![(b, vec![0])]));
+    assert_eq!((ended(1000, 9), ended(1000, 1)), (vec![(b, vec![0]), (a, vec![0])], vec![(b, vec![0])]));
+    assert_eq!(spool.counts().unwrap().held, 3);
+    // A try that ends meanwhile changes nothing, and neither does opening anew; letting go and holding for ever do.
+    settle(&spool, b, &[again(NOW + 5)]);
+    drop(spool);
+    let spool = open(home.path());
+    assert_eq!(spool.ended(NOW + 10, 9).unwrap()[0].0.id, b);
+    settle(&spool, b, &[Settled::Released]);
+    settle(&spool, a, &[Settled::Held { until_s: None }]);
+    assert_eq!(spool.ended(i64::MAX, 9).unwrap(), []);
+    assert_eq!(spool.due("one.example", Lane::Sent, NOW, 9).unwrap()[0].0.id, b);
     assert_sound(&spool);
 }
 
@@ -129,7 +212,7 @@ fn recipients_wait_are_tried_again_held_and_let_go_each_for_itself() {
     let spool = open(home.path());
     let id = put(&spool, "a", &["x@one.example", "y@one.example", "z@two.example"]);
     let due = |hop: &str, at: i64| -> Vec<u32> {
-        let found = spool.due(hop, at, 10).unwrap();
+        let found = spool.due(hop, Lane::Sent, at, 10).unwrap();
         assert!(found.len() <= 1);
         found.iter().flat_map(|(_, recipients)| recipients.iter().map(|r| r.number)).collect()
     };
@@ -138,14 +221,14 @@ fn recipients_wait_are_tried_again_held_and_let_go_each_for_itself() {
         (vec![], vec![0, 1], vec![2])
     );
 
-    settle(&spool, id, &[again(NOW + 60), Settled::Held, again(NOW + 30)]);
+    settle(&spool, id, &[again(NOW + 60), Settled::Held { until_s: None }, again(NOW + 30)]);
     assert_eq!((due("one.example", NOW + 59), due("one.example", NOW + 60)), (vec![], vec![0]));
     assert_eq!(spool.next_due().unwrap(), Some(NOW + 30));
     let hop = |hop: &str, due_s| DueHop { hop: hop.into(), due_s, waiting: 1 };
-    assert_eq!(spool.due_hops(NOW + 29, 9).unwrap(), []);
+    assert_eq!(spool.due_hops(Lane::Sent, NOW + 29, None, 9).unwrap(), []);
     let both = [hop("two.example", NOW + 30), hop("one.example", NOW + 60)];
-    assert_eq!(spool.due_hops(NOW + 60, 9).unwrap(), both);
-    assert_eq!(spool.due_hops(NOW + 60, 1).unwrap(), both[..1]);
+    assert_eq!(spool.due_hops(Lane::Sent, NOW + 60, None, 9).unwrap(), both);
+    assert_eq!(spool.due_hops(Lane::Sent, NOW + 60, None, 1).unwrap(), both[..1]);
     let counts = spool.counts().unwrap();
     assert_eq!((counts.waiting, counts.held), (2, 1));
 
@@ -162,7 +245,7 @@ fn recipients_wait_are_tried_again_held_and_let_go_each_for_itself() {
 
     settle(&spool, id, &[Settled::Done, Settled::Done]);
     assert_eq!(
-        (spool.due_hops(i64::MAX, 9).unwrap(), texts(&spool)),
+        (spool.due_hops(Lane::Sent, i64::MAX, None, 9).unwrap(), texts(&spool)),
         (vec![hop("two.example", NOW + 30)], vec!["a".into()])
     );
     assert_sound(&spool);
@@ -186,7 +269,7 @@ fn the_longest_due_comes_first_and_in_the_order_in_which_it_came() {
     settle(&spool, ids[0], &[again(NOW + 9), again(NOW + 10)]);
     settle(&spool, ids[1], &[again(NOW + 8), again(NOW + 11)]);
     let due = |limit| -> Vec<(QueueId, usize)> {
-        let found = spool.due("one.example", NOW + 10, limit).unwrap();
+        let found = spool.due("one.example", Lane::Sent, NOW + 10, limit).unwrap();
         found.into_iter().map(|(queued, recipients)| (queued.id, recipients.len())).collect()
     };
     assert_eq!(due(9), [(ids[2], 2), (ids[3], 2), (ids[1], 1), (ids[0], 2)]);
@@ -224,7 +307,10 @@ fn a_settlement_that_sends_what_cannot_be_kept_does_nothing() {
     let spool = open(home.path());
     let id = put(&spool, "a", &["x@one.example"]);
     let then = vec![mail("dsn", &["ana@example.org"]), mail("nobody", &[])];
-    let both = vec![settlement(id, &[Settled::Held]), Settlement { then, ..settlement(id, &[Settled::Done]) }];
+    let both = vec![
+        settlement(id, &[Settled::Held { until_s: None }]),
+        Settlement { then, ..settlement(id, &[Settled::Done]) },
+    ];
     let refused = spool.settle(both, true).unwrap_err();
     assert_eq!(refused.class(), Class::Caller);
     assert_eq!((texts(&spool), spool.counts().unwrap().held), (vec!["a".into()], 0));
@@ -242,7 +328,12 @@ fn a_list_is_read_page_by_page_and_has_what_was_asked_for() {
         ..mail("d", &["x@one.example", "y@two.example"])
     };
     let other = spool.put(vec![other]).unwrap()[0];
-    spool.settle(vec![Settlement { recipients: vec![(1, Settled::Held)], ..settlement(other, &[]) }], true).unwrap();
+    spool
+        .settle(
+            vec![Settlement { recipients: vec![(1, Settled::Held { until_s: None })], ..settlement(other, &[]) }],
+            true,
+        )
+        .unwrap();
     let list = |after, limit, filter: Filter| -> Vec<QueueId> {
         spool.list(after, limit, &filter).unwrap().into_iter().map(|(queued, _)| queued.id).collect()
     };
@@ -269,7 +360,7 @@ fn what_cannot_be_kept_is_refused_and_spoils_nothing() {
     let home = scratch();
     let spool = open(home.path());
     let examined = message::examine(&raw("a"));
-    let many = vec!["x".repeat(1000) + "@one.example"; 1100];
+    let many: Vec<String> = (0..1100).map(|n| format!("{n:04}{}@one.example", "x".repeat(996))).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     for bad in [
         mail("a", &[]),

@@ -66,7 +66,7 @@ fn finish(spool: &Spool, texts: &[&str], then: Option<&str>, durable: bool) -> R
 
 fn try_again(spool: &Spool, text: &str) -> Result<(), StoreError> {
     let Some(id) = find(spool, text)? else { return Ok(()) };
-    spool.settle(vec![settlement(id, &[again(NOW + 60), Settled::Held])], false).map(|_| ())
+    spool.settle(vec![settlement(id, &[again(NOW + 60), Settled::Held { until_s: None }])], false).map(|_| ())
 }
 
 fn tidy(spool: &Spool) -> Result<(), StoreError> {
@@ -137,6 +137,52 @@ fn a_spool_cut_at_every_operation_keeps_what_it_acknowledged_and_goes_on() {
             // power goes once more.
             assert_eq!(run(&image, done.min(3)), STEPS.len(), "{at}");
             assert_at_the_end(&open_image(&image.crash(Mode::DropAll).unwrap()), &at);
+        }
+    }
+}
+
+#[test]
+fn who_failed_gets_what_comes_again_and_only_once_wherever_the_power_fails() {
+    let come = |spool: &Spool| spool.put(vec![mail("a", &["x@one.example"])]).map(|ids| ids[0]);
+    let end = |spool: &Spool, id, settled, durable| spool.settle(vec![settlement(id, &[settled])], durable);
+    // How much was acknowledged: it came, it failed, it came again, it is there.
+    let live = |disk: &CrashDisk| -> usize {
+        let Ok(spool) = Spool::open(disk.root(), options_on(disk)) else { return 0 };
+        let Ok(first) = come(&spool) else { return 0 };
+        let Ok(_) = end(&spool, first, Settled::Failed, false) else { return 1 };
+        let Ok(second) = come(&spool) else { return 2 };
+        assert_ne!(first, second);
+        end(&spool, second, Settled::Done, true).map_or(3, |_| 4)
+    };
+    let (_home, whole) = disk();
+    assert_eq!(live(&whole), 4);
+    for cut in 0..whole.op_count() {
+        let (_home, disk) = disk();
+        disk.stop_after(cut);
+        let done = live(&disk);
+        for mode in [Mode::DropAll, Mode::Some(cut), Mode::Some(cut + 1_000_000)] {
+            let at = format!("cut {cut}, {mode:?}, {done} steps done");
+            let spool = open_image(&disk.crash(mode).unwrap());
+            let ids = || -> Vec<QueueId> {
+                spool.list(None, 9, &Filter::default()).unwrap().into_iter().map(|(queued, _)| queued.id).collect()
+            };
+            let waiting = ids();
+            assert!(done != 3 || !waiting.is_empty(), "{at}: it is lost");
+            assert!(waiting.len() <= usize::from(done < 4), "{at}: it comes twice");
+            // It comes once more, and is put in where nobody has it and nobody waits for it.
+            come(&spool).unwrap();
+            assert!(waiting.is_empty() || ids() == waiting, "{at}: {:?} beside {waiting:?}", ids());
+            assert!(done != 4 || ids().is_empty(), "{at}: it comes twice");
+            // The earlier fails again, the later arrives: then it is known.
+            let (last, earlier) = match ids().split_last() {
+                Some((last, earlier)) => (Some(*last), earlier.to_vec()),
+                None => (None, Vec::new()),
+            };
+            earlier.into_iter().for_each(|id| _ = end(&spool, id, Settled::Failed, true).unwrap());
+            last.into_iter().for_each(|id| _ = end(&spool, id, Settled::Done, true).unwrap());
+            come(&spool).unwrap();
+            assert!(ids().is_empty(), "{at}: it comes twice");
+            assert_sound(&spool);
         }
     }
 }

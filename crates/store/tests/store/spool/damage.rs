@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use store::spool::{Settled, Spool};
+use store::spool::{Lane, Purpose, Settled, Spool};
 use store::{Class, StoreError};
 
-use super::support::{NOW, again, assert_sound, contents, open, open_with, put, segments, settle, settlement, texts};
+use super::support::{
+    NOW, again, assert_sound, contents, mail, open, open_with, put, segments, settle, settlement, texts,
+};
 use crate::support::{options, scratch};
 
 fn lose_index(dir: &Path) {
@@ -38,6 +40,81 @@ fn without_its_index_all_that_the_segments_hold_waits_again_and_that_is_said() {
     let spool = open(home.path());
     assert_eq!(texts(&spool).len(), 5);
     assert_sound(&spool);
+}
+
+#[test]
+fn a_key_names_the_later_message_where_what_became_of_the_earlier_is_lost() {
+    let home = scratch();
+    let spool = open(home.path());
+    let first = put(&spool, "a", &["x@one.example"]);
+    settle(&spool, first, &[Settled::Failed]);
+    let second = put(&spool, "a", &["x@one.example"]);
+    assert!(second > first);
+    drop(spool);
+    lose_index(home.path());
+
+    let spool = Spool::open(home.path(), options()).unwrap();
+    assert_eq!(spool.counts().unwrap().messages, 2, "twice rather than never");
+    // The one fails again, and the other still waits.
+    settle(&spool, first, &[Settled::Failed]);
+    assert_eq!((put(&spool, "a", &["x@one.example"]), spool.counts().unwrap().messages), (second, 1));
+    settle(&spool, second, &[Settled::Done]);
+    assert_eq!((put(&spool, "a", &["x@one.example"]), spool.counts().unwrap().messages), (second, 0));
+    assert_sound(&spool);
+}
+
+/// Makes an index what the version before would have made: without lanes.
+fn make_older(dir: &Path) {
+    let sql = "DROP INDEX recipient_due; DROP INDEX recipient_ends; ALTER TABLE recipient DROP COLUMN lane; \
+               CREATE INDEX recipient_due ON recipient (hop, state, due_s); DROP TABLE hop; \
+               CREATE TABLE hop (hop TEXT NOT NULL PRIMARY KEY, due_s INTEGER NOT NULL, waiting INTEGER NOT NULL) \
+               WITHOUT ROWID; CREATE INDEX hop_due ON hop (due_s); \
+               INSERT INTO hop SELECT hop, min(due_s), count(*) FROM recipient WHERE state = 0 GROUP BY hop; \
+               UPDATE cell SET value = '2' WHERE name = 'schema';";
+    rusqlite::Connection::open(dir.join("queue.sqlite")).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn an_older_index_becomes_what_the_segments_would_make() {
+    let home = scratch();
+    let spool = open(home.path());
+    let of = |text: &str, purpose, hops: &[&str]| {
+        let addresses: Vec<String> = hops.iter().map(|hop| format!("x@{hop}")).collect();
+        let mut mail = mail(text, &addresses.iter().map(String::as_str).collect::<Vec<_>>());
+        mail.envelope.purpose = purpose;
+        mail
+    };
+    spool
+        .put(vec![
+            of("a", Purpose::Submission, &["one.example", "two.example"]),
+            of("b", Purpose::Notification, &["one.example"]),
+            of("c", Purpose::Reply, &["three.example"]),
+            of("d", Purpose::Forward, &["two.example"]),
+        ])
+        .unwrap();
+    let seen = |spool: &Spool| {
+        assert_sound(spool);
+        let hops = Lane::ALL.map(|lane| spool.due_hops(lane, NOW, None, 9).unwrap());
+        (contents(spool), hops, spool.next_due().unwrap(), spool.counts().unwrap())
+    };
+    let before = seen(&spool);
+    assert_eq!(before.1.each_ref().map(Vec::len), [2, 2]);
+    drop(spool);
+    make_older(home.path());
+    let spool = open(home.path());
+    assert_eq!(seen(&spool), before);
+    // It goes on: what is settled, put in and held is where it belongs.
+    let id = before.0["b"].0;
+    settle(&spool, id, &[Settled::Held { until_s: Some(NOW) }]);
+    assert_eq!(
+        (spool.ended(NOW, 9).unwrap().len(), spool.due_hops(Lane::Automatic, NOW, None, 9).unwrap().len()),
+        (1, 1)
+    );
+    settle(&spool, id, &[Settled::Released]);
+    assert_eq!(seen(&spool), before);
+    drop(spool);
+    lose_index(home.path());
+    assert_eq!(seen(&Spool::open(home.path(), options()).unwrap()), before);
 }
 
 #[test]

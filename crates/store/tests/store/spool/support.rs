@@ -39,7 +39,7 @@ pub(crate) fn key(text: &str) -> DeliveryId {
 
 pub(crate) fn recipient(address: &str) -> NewRecipient {
     let hop = address.rsplit_once('@').unwrap().1.to_owned();
-    NewRecipient { address: address.to_owned(), hop, notify: Notify::DEFAULT, original: None }
+    NewRecipient { address: address.to_owned(), hop, notify: Notify::DEFAULT, original: None, hidden: false }
 }
 
 /// A message of its own for each text (as `support::raw` makes them), found again by its envelope id. It has that text as
