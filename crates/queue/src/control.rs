@@ -114,7 +114,10 @@ async fn session(queue: Arc<Queue>, blocking: Blocking, stream: UnixStream) -> i
     timeout(PATIENCE, (&mut stream).take(MAX_ACTION).read_until(b'\n', &mut line)).await??;
     let answer = match serde_json::from_slice::<Action>(&line) {
         Ok(action) => {
-            tracing::info!(?action, "an operator acts on the queue");
+            if let Some((action, which)) = action.change() {
+                let which = serde_json::to_string(which).unwrap_or_default();
+                tracing::info!(action, which, "an operator acts on the queue");
+            }
             blocking.run(move || queue.carry_out(&action)).await.unwrap_or_else(|error| {
                 tracing::error!(%error, "an operator's action failed");
                 Answer::Refused { why: format!("the queue cannot be read or written: {error}") }

@@ -3,14 +3,36 @@
 
 use crate::schedule::Schedule;
 use crate::settings::QueueLimits;
-use std::collections::{HashMap, HashSet};
-use store::spool::{Purpose, QueueId};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use store::spool::{DueHop, Lane, Purpose, QueueId};
 
 /// Hops that are remembered, about 10 MB. Of more, those out of reach are forgotten whose next try is nearest: it comes a
 /// little earlier.
 const MAX_HOPS: usize = 50_000;
 /// Jobs at once for a hop of which nothing is known: so few would find out in vain that it cannot be reached.
 const FIRST_WINDOW: usize = 4;
+/// Of all jobs, and of the memory for messages, automatic mail for other servers has one part in so many: strangers choose where
+/// it goes, and how slow it is there.
+pub(crate) const AUTOMATIC_PART: usize = 4;
+/// How often it is looked past automatic mail that may not begin: the directory is asked for every hop of it, and who writes
+/// down what became of jobs waits meanwhile.
+const PASS_EVERY: Duration = Duration::from_millis(100);
+
+/// How a job counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// Somebody sent it, or it goes into a mailbox here.
+    Common,
+    /// It is automatic, and goes to another server.
+    Automatic,
+}
+
+impl Share {
+    pub(crate) fn of(lane: Lane, local: bool) -> Self {
+        if lane == Lane::Automatic && !local { Share::Automatic } else { Share::Common }
+    }
+}
 
 /// What is known of hops.
 #[derive(Debug)]
@@ -20,13 +42,19 @@ pub(crate) struct Hops {
     hops: HashMap<String, Hop>,
     /// Messages that are being tried, over all hops.
     taken: usize,
+    /// Those of them that count as automatic.
+    automatic: usize,
+    /// The hop of automatic mail up to which it was last looked past those that may not begin.
+    passed: Option<DueHop>,
+    /// When that was.
+    passed_at: Option<Instant>,
 }
 
 /// A hop that something is known of.
 #[derive(Debug)]
 struct Hop {
     /// Messages that are being tried, or were and are not settled yet.
-    taken: HashSet<QueueId>,
+    taken: HashMap<QueueId, Share>,
     /// Jobs that it takes at once.
     window: usize,
     /// How often in a row it could not be reached.
@@ -67,7 +95,11 @@ pub(crate) enum Follows {
 
 impl Hop {
     fn new(limits: &QueueLimits) -> Self {
-        Hop { taken: HashSet::new(), window: FIRST_WINDOW.min(limits.jobs_per_hop), failures: 0, retry_s: i64::MIN }
+        Hop { taken: HashMap::new(), window: FIRST_WINDOW.min(limits.jobs_per_hop), failures: 0, retry_s: i64::MIN }
+    }
+
+    fn automatic(&self) -> usize {
+        self.taken.values().filter(|share| **share == Share::Automatic).count()
     }
 
     fn is_out(&self, now_s: i64) -> bool {
@@ -77,12 +109,37 @@ impl Hop {
 
 impl Hops {
     pub(crate) fn new(schedule: Schedule, limits: QueueLimits) -> Self {
-        Hops { schedule, limits, hops: HashMap::new(), taken: 0 }
+        Hops { schedule, limits, hops: HashMap::new(), taken: 0, automatic: 0, passed: None, passed_at: None }
     }
 
     /// Jobs that may be begun now, over all hops.
     pub(crate) fn free(&self) -> usize {
         self.limits.jobs.saturating_sub(self.taken)
+    }
+
+    /// Jobs of automatic mail for other servers that may be begun now, over all hops.
+    pub(crate) fn free_automatic(&self) -> usize {
+        (self.limits.jobs / AUTOMATIC_PART).max(1).saturating_sub(self.automatic).min(self.free())
+    }
+
+    /// Whether it may be looked past others now; it is then looked.
+    pub(crate) fn may_pass(&mut self, now: Instant) -> bool {
+        let may = self.passed_at.is_none_or(|at| now.saturating_duration_since(at) >= PASS_EVERY);
+        if may {
+            self.passed_at = Some(now);
+        }
+        may
+    }
+
+    /// Behind which hop it is looked next for automatic mail that may begin while that for other servers may not; `None`: at
+    /// the beginning.
+    pub(crate) fn passed(&self) -> Option<&DueHop> {
+        self.passed.as_ref()
+    }
+
+    /// It was looked up to there.
+    pub(crate) fn pass(&mut self, to: Option<DueHop>) {
+        self.passed = to;
     }
 
     /// Messages that are being tried.
@@ -101,8 +158,9 @@ impl Hops {
     }
 
     /// Jobs that a hop may begin now, and those that it has. No hop has more than half of what it leaves free, but for one job,
-    /// so that however many are slow, there is room for others.
-    pub(crate) fn room(&self, name: &str, now_s: i64) -> (usize, usize) {
+    /// so that however many are slow, there is room for others. Automatic mail has no more than half of a hop's jobs, and what
+    /// people sent has one there whatever that does.
+    pub(crate) fn room(&self, name: &str, share: Share, now_s: i64) -> (usize, usize) {
         let hop = self.hops.get(name);
         let taken = hop.map_or(0, |hop| hop.taken.len());
         let window = match hop {
@@ -112,23 +170,37 @@ impl Hops {
             Some(hop) if hop.failures > 0 => 1,
             Some(hop) => hop.window,
         };
-        let share = ((self.free() + taken) / 3).max(1);
-        (window.min(share).saturating_sub(taken).min(self.free()), taken)
+        let automatic = hop.map_or(0, Hop::automatic);
+        let most = window.min(((self.free() + taken) / 3).max(1));
+        let room = match share {
+            Share::Common if most > 0 && taken == automatic => {
+                most.max(automatic + 1).min(self.limits.jobs_per_hop.max(1)).saturating_sub(taken)
+            }
+            Share::Common => most.saturating_sub(taken),
+            Share::Automatic => {
+                let half = most.min((most / 2).max(1));
+                half.saturating_sub(automatic).min(most.saturating_sub(taken)).min(self.free_automatic())
+            }
+        };
+        (room.min(self.free()), taken)
     }
 
     /// Whether a message is being tried at a hop.
     pub(crate) fn is_taken(&self, name: &str, id: QueueId) -> bool {
-        self.hops.get(name).is_some_and(|hop| hop.taken.contains(&id))
+        self.hops.get(name).is_some_and(|hop| hop.taken.contains_key(&id))
     }
 
     /// A message is being tried.
-    pub(crate) fn take(&mut self, name: &str, id: QueueId) {
+    pub(crate) fn take(&mut self, name: &str, id: QueueId, share: Share) {
         if self.hops.len() >= MAX_HOPS && !self.hops.contains_key(name) {
             self.forget_some();
         }
         let limits = self.limits;
         let hop = self.hops.entry(name.to_owned()).or_insert_with(|| Hop::new(&limits));
-        self.taken += usize::from(hop.taken.insert(id));
+        if hop.taken.insert(id, share).is_none() {
+            self.taken += 1;
+            self.automatic += usize::from(share == Share::Automatic);
+        }
     }
 
     /// A job has ended.
@@ -160,7 +232,10 @@ impl Hops {
     /// What became of a message is in the spool.
     pub(crate) fn settled(&mut self, name: &str, id: QueueId) {
         let Some(hop) = self.hops.get_mut(name) else { return };
-        self.taken -= usize::from(hop.taken.remove(&id));
+        if let Some(share) = hop.taken.remove(&id) {
+            self.taken -= 1;
+            self.automatic -= usize::from(share == Share::Automatic);
+        }
         // Of a hop that is neither busy nor out of reach nothing is kept: what is kept must be looked past.
         if hop.taken.is_empty() && hop.failures == 0 {
             self.hops.remove(name);
@@ -177,7 +252,7 @@ impl Hops {
     /// No job runs.
     pub(crate) fn begin(&mut self) {
         self.hops.clear();
-        self.taken = 0;
+        (self.taken, self.automatic, self.passed, self.passed_at) = (0, 0, None, None);
     }
 
     fn forget_some(&mut self) {
@@ -209,15 +284,15 @@ mod tests {
     #[test]
     fn a_hop_that_serves_gets_more_jobs_and_one_that_puts_off_fewer() {
         let mut hops = hops(100, 6);
-        assert_eq!(hops.room("a", 0), (FIRST_WINDOW, 0));
+        assert_eq!(hops.room("a", Share::Common, 0), (FIRST_WINDOW, 0));
         for n in 0..10 {
-            hops.take("a", id(n));
+            hops.take("a", id(n), Share::Common);
             hops.ended("a", Reach::Served, Purpose::Submission, 0);
         }
         (1..10).for_each(|n| hops.settled("a", id(n)));
-        assert_eq!(hops.room("a", 0), (5, 1));
+        assert_eq!(hops.room("a", Share::Common, 0), (5, 1));
         hops.ended("a", Reach::PutOff, Purpose::Submission, 0);
-        assert_eq!(hops.room("a", 0), (2, 1));
+        assert_eq!(hops.room("a", Share::Common, 0), (2, 1));
     }
 
     #[test]
@@ -226,25 +301,25 @@ mod tests {
         let mut now_s = 0;
         let mut last = 0;
         for failures in 0..10 {
-            hops.take("a", id(failures));
-            hops.take("a", id(100 + failures));
+            hops.take("a", id(failures), Share::Common);
+            hops.take("a", id(100 + failures), Share::Common);
             let Follows::Out { retry_s } = hops.ended("a", Reach::Unreached, Purpose::Submission, now_s) else {
                 panic!("it is a failure")
             };
             assert_eq!(hops.ended("a", Reach::Unreached, Purpose::Submission, now_s), Follows::StillOut { retry_s });
             hops.settled("a", id(failures));
             hops.settled("a", id(100 + failures));
-            assert_eq!(hops.room("a", retry_s - 1), (0, 0));
-            assert_eq!(hops.room("a", retry_s), (1, 0));
+            assert_eq!(hops.room("a", Share::Common, retry_s - 1), (0, 0));
+            assert_eq!(hops.room("a", Share::Common, retry_s), (1, 0));
             assert!(retry_s - now_s >= (last * 4 / 5).min(1440), "{} after {last}", retry_s - now_s);
             assert!(retry_s - now_s <= 2160);
             (last, now_s) = (retry_s - now_s, retry_s);
         }
         hops.let_in("a");
-        assert_eq!(hops.room("a", now_s - 1), (1, 0));
-        hops.take("a", id(1));
+        assert_eq!(hops.room("a", Share::Common, now_s - 1), (1, 0));
+        hops.take("a", id(1), Share::Common);
         hops.ended("a", Reach::Served, Purpose::Submission, now_s);
-        assert_eq!(hops.room("a", now_s), (1, 1));
+        assert_eq!(hops.room("a", Share::Common, now_s), (1, 1));
     }
 
     #[test]
@@ -253,15 +328,49 @@ mod tests {
         let mut n = 0;
         for hop in ["a", "b", "c", "d", "e", "f"] {
             for _ in 0..30 {
-                while hops.room(hop, 0).0 > 0 {
+                while hops.room(hop, Share::Common, 0).0 > 0 {
                     n += 1;
-                    hops.take(hop, id(n));
+                    hops.take(hop, id(n), Share::Common);
                 }
                 hops.ended(hop, Reach::Served, Purpose::Submission, 0);
             }
         }
         assert_eq!(hops.taken(), 13 + 9 + 6 + 4 + 2 + 2);
-        assert_eq!(hops.room("g", 0), (1, 0));
+        assert_eq!(hops.room("g", Share::Common, 0), (1, 0));
+    }
+
+    #[test]
+    fn automatic_mail_leaves_room_for_what_people_sent() {
+        let mut hops = hops(40, 20);
+        let mut n = 0;
+        for slow in 0..50 {
+            let name = format!("slow{slow}");
+            while hops.room(&name, Share::Automatic, 0).0 > 0 {
+                n += 1;
+                hops.take(&name, id(n), Share::Automatic);
+            }
+        }
+        assert_eq!((hops.taken(), hops.free_automatic()), (10, 0));
+        assert_eq!(hops.room("other", Share::Automatic, 0), (0, 0));
+        assert_eq!(hops.room("other", Share::Common, 0), (FIRST_WINDOW, 0), "mailboxes here, and what people sent");
+        // Also to where automatic mail hangs.
+        assert_eq!(hops.room("slow0", Share::Common, 0), (2, 2));
+        hops.ended("slow1", Reach::PutOff, Purpose::Reply, 0);
+        hops.ended("slow1", Reach::PutOff, Purpose::Reply, 0);
+        assert_eq!(hops.room("slow1", Share::Common, 0), (1, 2), "its window is smaller than what hangs there");
+        (1..=n).for_each(|n| (0..50).for_each(|slow| hops.settled(&format!("slow{slow}"), id(n))));
+        assert_eq!((hops.taken(), hops.free_automatic()), (0, 10));
+        let one = Hops::new(Schedule::default(), QueueLimits { jobs: 1, ..QueueLimits::default() });
+        assert_eq!(one.room("a", Share::Automatic, 0), (1, 0), "it goes too, where there is nothing but one job");
+    }
+
+    #[test]
+    fn it_is_looked_past_others_now_and_then() {
+        let (mut hops, now) = (hops(10, 2), Instant::now());
+        assert!(hops.may_pass(now) && !hops.may_pass(now) && !hops.may_pass(now + PASS_EVERY / 2));
+        assert!(hops.may_pass(now + PASS_EVERY) && !hops.may_pass(now + PASS_EVERY));
+        hops.begin();
+        assert!(hops.may_pass(now));
     }
 
     #[test]
@@ -269,7 +378,7 @@ mod tests {
         let mut hops = hops(10, 2);
         for n in 0..i64::try_from(MAX_HOPS).expect("small") + 100 {
             let name = n.to_string();
-            hops.take(&name, id(n));
+            hops.take(&name, id(n), Share::Common);
             hops.ended(&name, Reach::Unreached, Purpose::Submission, 0);
             hops.settled(&name, id(n));
         }

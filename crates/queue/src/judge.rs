@@ -52,9 +52,11 @@ pub(crate) fn judge(
             let fate = Fate {
                 address: recipient.address.clone(),
                 original: recipient.original.clone(),
+                hidden: recipient.hidden,
                 action,
                 cause,
                 status: said.status,
+                answered: said.server.is_some(),
                 server: said.server.clone(),
                 said: said.text.clone(),
             };
@@ -69,7 +71,8 @@ pub(crate) fn judge(
         };
         let (settled, outcome) = match ending {
             Ending::Tried(Verdict::Relayed { said, tells }) => {
-                if recipient.notify.success && !tells {
+                // Of one that the sender did not name it was not asked to.
+                if recipient.notify.success && (!tells || recipient.hidden) {
                     tell(&mut judged, Kind::Success, Action::Relayed, Cause::Status, &said);
                 }
                 (Settled::Done, "relayed")
@@ -182,7 +185,9 @@ mod tests {
             hop: "example.net".into(),
             notify,
             original: None,
+            hidden: false,
             state: State::Waiting,
+            ends: false,
             due_s: 0,
             attempts: 0,
             last: None,

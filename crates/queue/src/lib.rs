@@ -5,10 +5,13 @@
 //!
 //! # Implementation notes
 //! * What waits is in `store::spool`. In memory is what is being tried, and what was learnt about hops (`hops`).
-//! * Between a server's 250 and the spool's commit lies a moment in which a crash makes a second copy (RFC 1047); deliveries to
-//!   mailboxes here have ids ([`delivery_id`]) and do not.
+//! * Between a server's 250 and the spool's commit lies a moment in which a crash makes a second copy (RFC 1047). Whoever
+//!   delivers to mailboxes here makes ids of deliveries from a job's id, and does not.
 //! * What follows from verdicts (`judge`), how long is waited (`schedule`) and what a DSN says (`dsn`) are pure functions.
-//! * Nothing ends without a word: what fails and has nobody to be told goes to the postmaster, or is held for the operator.
+//! * Nothing ends without a word: what fails and has nobody to be told goes to the postmaster, or is held for the operator for a
+//!   week, and then the log has the word.
+//! * DSNs and answers of scripts have a part of the jobs of their own: strangers can have any number of them made, to servers as
+//!   slow as they like.
 
 mod client;
 pub mod control;
@@ -34,7 +37,7 @@ pub use job::{Addressee, Deliver, Job, Said, Verdict};
 pub use outgoing::{Outgoing, OutgoingSettings, SmartHost, SmartHostTls, TlsRecorder};
 pub use policy::{KeptPolicies, MemoryPolicies, PolicyStore, StoredPolicy};
 pub use pool::PoolLimits;
-pub use queue::{Clock, Queue, Routes, delivery_id, hop_of, recipient};
+pub use queue::{Clock, Queue, Routes, hop_of, recipient};
 pub use schedule::Schedule;
 pub use settings::{Lifetimes, QueueLimits, QueueSettings, Sign};
 pub use srs::{Srs, SrsError};

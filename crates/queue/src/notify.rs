@@ -1,10 +1,11 @@
 //! Who is told what was judged, and how that is put into the queue.
 
-use crate::dsn::{self, Dsn, Kind};
+use crate::dsn::{self, Dsn, Fate, Kind};
 use crate::judge::{Judged, Notice};
-use crate::queue::{Queue, hop_of, named};
+use crate::queue::{Queue, hop_of};
 use crate::settings::QueueSettings;
-use store::spool::{NewMail, NewRecipient, Notify, Purpose, QueueId, Queued, Return, Settled, Settlement};
+use std::borrow::Cow;
+use store::spool::{DeliveryId, NewMail, NewRecipient, Notify, Purpose, QueueId, Queued, Return, Settled, Settlement};
 
 /// Who is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ enum To {
     Sender(String),
     /// Whoever the operator named, because there is no sender who can be told.
     Postmaster(String),
-    /// Nobody can be: the message waits for the operator, so that it is not lost without a word.
+    /// Nobody can be: the message waits for the operator for a while, so that it is not lost without a word.
     Operator,
 }
 
@@ -63,7 +64,8 @@ impl Queue {
         };
         settlement.recipients.retain(|(number, _)| !held.iter().any(|(held, _)| held == number));
         settlement.recipients.extend(held.iter().map(last_words));
-        let hold = held.iter().map(|(number, _)| (*number, Settled::Held)).collect();
+        let until_s = Some(now_s.saturating_add(self.settings.lifetimes.untold_s));
+        let hold = held.iter().map(|(number, _)| (*number, Settled::Held { until_s })).collect();
         Ok(vec![settlement, Settlement { id: message.id, recipients: hold, then: Vec::new() }])
     }
 
@@ -84,7 +86,10 @@ impl Queue {
         };
         metrics::counter!("reintegra_queue_notifications_total", "kind" => what).increment(1);
         let key = key(message.id, kind, notice.fates.iter().map(|(number, _)| *number));
-        let fates: Vec<_> = notice.fates.into_iter().map(|(_, fate)| fate).collect();
+        let fates = notice.fates.into_iter().map(|(_, fate)| fate);
+        // The postmaster is to know where it went.
+        let fates: Vec<Fate> = if to_postmaster { fates.collect() } else { fates.map(Fate::for_the_sender).collect() };
+        let shown = if to_postmaster { Cow::Borrowed(bytes) } else { dsn::without_ways(bytes, &fates) };
         let QueueSettings { hostname, sign, .. } = &self.settings;
         let envelope = &message.envelope;
         let mut dsn = dsn::build(&Dsn {
@@ -101,7 +106,7 @@ impl Queue {
             full: to_postmaster || envelope.returns == Some(Return::Full),
             smtputf8: envelope.smtputf8,
             fates: &fates,
-            message: bytes,
+            message: &shown,
         });
         if let Some(sign) = sign {
             dsn = [sign(&dsn), dsn].concat();
@@ -109,7 +114,8 @@ impl Queue {
         let mut out = self.envelope(Purpose::Notification, "");
         out.smtputf8 = !address.is_ascii();
         let hop = hop_of(address).expect("whoever is told has an address");
-        let recipient = NewRecipient { address: address.to_owned(), hop, notify: Notify::NEVER, original: None };
+        let recipient =
+            NewRecipient { address: address.to_owned(), hop, notify: Notify::NEVER, original: None, hidden: false };
         Queue::mail(Some(key), out, vec![recipient], &dsn)
     }
 }
@@ -140,9 +146,9 @@ fn addressee(settings: &QueueSettings, message: &Queued, notice: &Notice, now_s:
 }
 
 /// Names a notification by what it tells: told again after a crash, it is not sent again.
-fn key(id: QueueId, kind: u8, numbers: impl Iterator<Item = u32>) -> store::spool::DeliveryId {
+fn key(id: QueueId, kind: u8, numbers: impl Iterator<Item = u32>) -> DeliveryId {
     let mut numbers: Vec<u32> = numbers.collect();
     numbers.sort_unstable();
     let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
-    named("reintegra 2026 queue notification", &[&id.number().to_be_bytes(), &[kind], &numbers])
+    DeliveryId::of("reintegra 2026 queue notification", &[&id.number().to_be_bytes(), &[kind], &numbers])
 }

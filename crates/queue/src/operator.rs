@@ -71,6 +71,20 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// What it is called at the command line, where it changes anything.
+    pub(crate) fn change(&self) -> Option<(&'static str, &Selection)> {
+        match self {
+            Action::List { .. } | Action::Show { .. } | Action::Count { .. } => None,
+            Action::Retry { which } => Some(("retry", which)),
+            Action::Hold { which } => Some(("hold", which)),
+            Action::Release { which } => Some(("release", which)),
+            Action::Bounce { which, .. } => Some(("bounce", which)),
+            Action::Drop { which } => Some(("drop", which)),
+        }
+    }
+}
+
 /// What of the waiting mail: all that is said must hold. Saying nothing selects nothing, unless `everything` is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -174,6 +188,10 @@ pub struct Line {
     pub state: Standing,
     /// When it is tried next, in seconds since 1970 UTC.
     pub due_s: i64,
+    /// Until when it is held, where that is not for ever: nobody could be told that it failed, and then it is dropped. In
+    /// seconds since 1970 UTC.
+    #[serde(default)]
+    pub held_until_s: Option<i64>,
     /// How often it was tried.
     pub attempts: u32,
     /// What was said at the last try.
@@ -267,7 +285,9 @@ impl Queue {
                     changed.busy += (all - recipients.len()) as u64;
                     recipients.retain(|r| match change {
                         Change::Nothing | Change::Bounce(_) | Change::Drop => true,
-                        Change::Retry | Change::Hold => r.state == State::Waiting,
+                        Change::Retry => r.state == State::Waiting,
+                        // What would be dropped one day is then held for ever.
+                        Change::Hold => r.state == State::Waiting || r.ends,
                         Change::Release => r.state == State::Held,
                     });
                     if recipients.is_empty() {
@@ -311,7 +331,7 @@ impl Queue {
         Ok(match change {
             Change::Nothing => Vec::new(),
             Change::Retry | Change::Release => all(Settled::Released),
-            Change::Hold => all(Settled::Held),
+            Change::Hold => all(Settled::Held { until_s: None }),
             Change::Drop => {
                 tracing::info!(id = %message.id, recipients = recipients.len(), "waiting mail was dropped by an operator");
                 all(Settled::Failed)
@@ -324,7 +344,7 @@ impl Queue {
                 let settlements =
                     self.settlements(message, judged, now_s, || self.spool.bytes(message).map(Into::into))?;
                 let held =
-                    |s: &Settlement| s.recipients.iter().filter(|(_, settled)| *settled == Settled::Held).count();
+                    |s: &Settlement| s.recipients.iter().filter(|(_, end)| matches!(end, Settled::Held { .. })).count();
                 let untold = settlements.iter().map(held).sum::<usize>() as u64;
                 changed.untold += untold;
                 settlements
@@ -390,6 +410,7 @@ impl Queue {
                 State::Waiting => Standing::Waiting,
             },
             due_s: r.due_s,
+            held_until_s: r.ends.then_some(r.due_s),
             attempts: r.attempts,
             last: r.last.clone(),
             delay_told: r.delay_told,

@@ -53,7 +53,8 @@ impl Queue {
         })
     }
 
-    /// Puts mail into the queue; it is durable on return. Mail with a key that was put before is not put again. Blocks.
+    /// Puts mail into the queue; it is durable on return. Mail with a key is put for those of its recipients for whom it was
+    /// not put before, or who failed since. Blocks.
     ///
     /// # Errors
     /// When it cannot be written: nothing is in the queue then.
@@ -120,7 +121,7 @@ impl fmt::Debug for Queue {
 /// A recipient whom the sender is told about as if nobody had asked for anything else; `None` where the text is no address.
 pub fn recipient(address: &str) -> Option<NewRecipient> {
     let hop = hop_of(address)?;
-    Some(NewRecipient { address: address.to_owned(), hop, notify: Notify::DEFAULT, original: None })
+    Some(NewRecipient { address: address.to_owned(), hop, notify: Notify::DEFAULT, original: None, hidden: false })
 }
 
 /// What a recipient waits for: its domain in lower case and ASCII form, or the address literal; `None` where the text is no
@@ -134,24 +135,6 @@ pub fn hop_of(address: &str) -> Option<String> {
         return domain.ends_with(']').then(|| domain.to_ascii_lowercase());
     }
     dns::ascii(domain).ok()
-}
-
-/// Names the delivery of a message of the queue to one of its recipients here: repeated after a crash, it is known as the
-/// same.
-pub fn delivery_id(id: QueueId, number: u32) -> DeliveryId {
-    named("reintegra 2026 queue delivery", &[&id.number().to_be_bytes(), &number.to_be_bytes()])
-}
-
-/// A name from what it names.
-pub(crate) fn named(context: &str, parts: &[&[u8]]) -> DeliveryId {
-    let mut hasher = blake3::Hasher::new_derive_key(context);
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_be_bytes());
-        hasher.update(part);
-    }
-    let mut name = [0; 16];
-    name.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    DeliveryId(name)
 }
 
 #[cfg(test)]
@@ -168,13 +151,5 @@ mod tests {
         for none in ["", "ana", "@example.org", "ana@", "ana@.", "ana@[1.2.3.4", &format!("a@{}", "x.".repeat(200))] {
             assert_eq!(hop_of(none), None, "{none}");
         }
-    }
-
-    #[test]
-    fn deliveries_have_names_of_their_own() {
-        let (one, two) = (QueueId::unchecked(1), QueueId::unchecked(2));
-        assert_eq!(delivery_id(one, 3), delivery_id(one, 3));
-        assert_ne!(delivery_id(one, 3), delivery_id(one, 2));
-        assert_ne!(delivery_id(one, 3), delivery_id(two, 3));
     }
 }

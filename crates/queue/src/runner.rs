@@ -5,14 +5,14 @@
 //! taken again meanwhile, and no operator's action touches it. That mark is in memory alone. Whoever kills the process
 //! between a server's 250 and the spool's commit sends the message again, and never loses it (RFC 1047).
 
-use crate::hops::{Follows, Reach};
+use crate::hops::{AUTOMATIC_PART, Follows, Hops, Reach, Share};
 use crate::job::{Addressee, Job, Said, Verdict};
 use crate::judge::{Ending, Judged, judge};
 use crate::queue::{Queue, Routes};
 use edge::{Blocking, Shutdown};
 use std::sync::Arc;
 use std::time::Duration;
-use store::spool::{Queued, Recipient, Settled, Settlement, State};
+use store::spool::{DueHop, Lane, Notify, Queued, Recipient, Settled, Settlement, State};
 use store::{Class, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// Hops that are looked at beyond those from which nothing can be taken.
 const HOPS_AT_ONCE: usize = 64;
+/// Hops of automatic mail that are looked at for mailboxes here, where that for other servers may not begin.
+const HOPS_PASSED: usize = 256;
 /// Jobs whose results are written down in one commit, at most.
 const RESULTS_AT_ONCE: usize = 256;
 /// How long what was written may be lost to a power cut: it would be sent again.
@@ -41,6 +43,8 @@ const PAGE_BYTES: usize = 4096;
 /// Messages of a hop out of reach that are told so in one step, and steps behind one failed try.
 const REFRESH_AT_ONCE: usize = 200;
 const REFRESH_STEPS: usize = 100;
+/// Recipients that are given up in one step because nobody could be told of them for so long.
+const UNTOLD_AT_ONCE: usize = 256;
 /// Mail of a hop out of reach that was due for so long is told so, in seconds.
 const REFRESH_OLDER_S: i64 = 3600;
 
@@ -51,6 +55,7 @@ struct Work {
     recipients: Vec<Recipient>,
     hop: String,
     local: bool,
+    share: Share,
 }
 
 /// How a job ended.
@@ -61,7 +66,7 @@ struct Tried {
     end: End,
     /// What follows for the hop, once that was found out.
     follows: Option<Follows>,
-    _memory: Option<OwnedSemaphorePermit>,
+    _memory: Vec<OwnedSemaphorePermit>,
 }
 
 /// How many recipients ended how, for the metrics.
@@ -73,6 +78,14 @@ enum End {
     Verdicts(Vec<Verdict>),
     /// Its bytes cannot be had.
     Unreadable(StoreError),
+}
+
+/// A hop from which something may be taken.
+struct Candidate {
+    due: DueHop,
+    lane: Lane,
+    /// Whether it is hosted here, where that was found out already.
+    local: Option<bool>,
 }
 
 /// What there was to take.
@@ -90,6 +103,9 @@ struct Shared {
     /// Pages of memory for messages.
     memory: Arc<Semaphore>,
     pages: usize,
+    /// Those of them that automatic mail for other servers may have, with one message at least.
+    automatic_memory: Arc<Semaphore>,
+    automatic_pages: usize,
 }
 
 impl Queue {
@@ -102,7 +118,10 @@ impl Queue {
         self.hops().begin();
         let pages = (limits.message_bytes / PAGE_BYTES).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let memory = Arc::new(Semaphore::new(pages));
-        let shared = Arc::new(Shared { queue: self, blocking, routes, memory, pages });
+        let automatic_pages = (pages / AUTOMATIC_PART).max(1);
+        let automatic_memory = Arc::new(Semaphore::new(automatic_pages));
+        let shared =
+            Arc::new(Shared { queue: self, blocking, routes, memory, pages, automatic_memory, automatic_pages });
         let queue = &shared.queue;
 
         let (results, tried) = mpsc::channel(limits.jobs.max(1));
@@ -152,25 +171,36 @@ impl Queue {
         if hops.free() == 0 {
             return Ok(Taken { work, next_s: None });
         }
-        let mut due = self.spool.due_hops(now_s, hops.closed_at_most() + HOPS_AT_ONCE)?;
-        due.retain(|hop| hops.room(&hop.hop, now_s).0 > 0);
+        let mut candidates = Vec::new();
+        for lane in Lane::ALL {
+            candidates.extend(self.candidates(&mut hops, lane, now_s, is_local)?);
+        }
         // Who has the fewest jobs first, then who waits longest.
-        due.sort_by_cached_key(|hop| (hops.room(&hop.hop, now_s).1, hop.due_s));
+        candidates.sort_by_cached_key(|one| (hops.room(&one.due.hop, Share::Common, now_s).1, one.due.due_s));
         let mut failed = None;
-        for due in due {
-            let (room, taken) = hops.room(&due.hop, now_s);
+        for Candidate { due, lane, local } in candidates {
+            if hops.room(&due.hop, Share::Common, now_s).0 == 0 {
+                continue;
+            }
+            // There may be any number of these, and the directory is not asked about all of them at each time: those that are
+            // hosted here are come upon by looking past the others.
+            if lane == Lane::Automatic && local.is_none() && hops.free_automatic() == 0 {
+                continue;
+            }
+            let local = local.unwrap_or_else(|| is_local(&due.hop));
+            let share = Share::of(lane, local);
+            let (room, taken) = hops.room(&due.hop, share, now_s);
             if room == 0 {
                 continue;
             }
             // Those that are being tried are due too, and stand first.
-            let waiting = match self.spool.due(&due.hop, now_s, room + taken) {
+            let waiting = match self.spool.due(&due.hop, lane, now_s, room + taken) {
                 Ok(waiting) => waiting,
                 Err(error) => {
                     failed = Some(error);
                     break;
                 }
             };
-            let local = is_local(&due.hop);
             let mut left = room;
             for (message, mut recipients) in waiting {
                 recipients.retain(|r| r.state == State::Waiting && r.hop == due.hop && r.due_s <= now_s);
@@ -178,8 +208,8 @@ impl Queue {
                     continue;
                 }
                 left -= 1;
-                hops.take(&due.hop, message.id);
-                work.push(Work { message, recipients, hop: due.hop.clone(), local });
+                hops.take(&due.hop, message.id, share);
+                work.push(Work { message, recipients, hop: due.hop.clone(), local, share });
             }
         }
         // What was taken is tried, whatever else fails: it is not taken again.
@@ -188,6 +218,33 @@ impl Queue {
             (Err(error), true) => Err(error),
             (Err(_), false) => Ok(Taken { work, next_s: Some(now_s) }),
         }
+    }
+
+    /// Hops of a lane with something due from which it may be taken.
+    fn candidates(
+        &self,
+        hops: &mut Hops,
+        lane: Lane,
+        now_s: i64,
+        is_local: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let has_room = |hops: &Hops, due: &DueHop| hops.room(&due.hop, Share::Common, now_s).0 > 0;
+        let candidate = |due, local| Candidate { due, lane, local };
+        let mut found = Vec::new();
+        if lane == Lane::Sent || hops.free_automatic() > 0 {
+            let due = self.spool.due_hops(lane, now_s, None, hops.closed_at_most() + HOPS_AT_ONCE)?;
+            found.extend(due.into_iter().filter(|due| has_room(hops, due)).map(|due| candidate(due, None)));
+        }
+        if lane == Lane::Sent || !hops.may_pass(Instant::now().into_std()) {
+            return Ok(found);
+        }
+        // Mailboxes here may have some at any time. Before them may stand any number of others, as slow as they like: a piece of
+        // them is looked through at each time, so that none of them is passed over for ever and no time goes on too long.
+        let page = self.spool.due_hops(lane, now_s, hops.passed(), HOPS_PASSED)?;
+        hops.pass(page.last().filter(|_| page.len() == HOPS_PASSED).cloned());
+        let here = page.into_iter().filter(|due| has_room(hops, due) && is_local(&due.hop));
+        found.extend(here.map(|due| candidate(due, Some(true))));
+        Ok(found)
     }
 
     /// Writes down what became of jobs: one commit for all of them. Blocks.
@@ -213,7 +270,7 @@ impl Queue {
     }
 
     fn settlements_of(&self, tried: &mut Tried, now_s: i64) -> Result<(Vec<Settlement>, Outcomes), StoreError> {
-        let Work { message, recipients, hop, local } = &tried.work;
+        let Work { message, recipients, hop, local, .. } = &tried.work;
         let verdicts = match &tried.end {
             End::Verdicts(verdicts) => verdicts,
             End::Unreadable(error) => {
@@ -253,11 +310,15 @@ impl Queue {
         for step in 0..REFRESH_STEPS {
             let hops = self.hops();
             let now_s = self.now_s();
-            let (_, taken) = hops.room(hop, now_s);
+            let (_, taken) = hops.room(hop, Share::Common, now_s);
             // A hop with little mail then has none that is due, and need not be looked past.
             let until_s = if step == 0 { now_s } else { now_s - REFRESH_OLDER_S };
+            let mut waiting = Vec::new();
+            for lane in Lane::ALL {
+                waiting.extend(self.spool.due(hop, lane, until_s, REFRESH_AT_ONCE + taken)?);
+            }
             let mut settlements = Vec::new();
-            for (message, mut recipients) in self.spool.due(hop, until_s, REFRESH_AT_ONCE + taken)? {
+            for (message, mut recipients) in waiting {
                 recipients.retain(|r| r.state == State::Waiting && r.hop == hop && r.due_s <= until_s);
                 if recipients.is_empty() || hops.is_taken(hop, message.id) {
                     continue;
@@ -292,8 +353,11 @@ impl Shared {
     /// Tries one message at one hop.
     async fn job(self: Arc<Self>, work: Work, results: mpsc::Sender<Tried>) {
         let wanted = usize::try_from(work.message.size_bytes).unwrap_or(usize::MAX).div_ceil(PAGE_BYTES);
-        let wanted = u32::try_from(wanted.clamp(1, self.pages)).expect("there are no more pages than that");
-        let memory = Arc::clone(&self.memory).acquire_many_owned(wanted).await.expect("the semaphore is never closed");
+        let mut memory = Vec::with_capacity(2);
+        if work.share == Share::Automatic {
+            memory.push(pages_of(&self.automatic_memory, wanted, self.automatic_pages).await);
+        }
+        memory.push(pages_of(&self.memory, wanted, self.pages).await);
 
         let (queue, message) = (Arc::clone(&self.queue), work.message.clone());
         let (bytes, end) = match self.blocking.run(move || queue.spool.bytes(&message)).await {
@@ -304,7 +368,7 @@ impl Shared {
             }
             Err(error) => (None, End::Unreadable(error)),
         };
-        let tried = Tried { work, bytes, end, follows: None, _memory: Some(memory) };
+        let tried = Tried { work, bytes, end, follows: None, _memory: memory };
         // Nobody is left to hear it only when the process goes down.
         let _ = results.send(tried).await;
     }
@@ -314,7 +378,7 @@ impl Shared {
         let recipients = work.recipients.iter().map(|r| Addressee {
             number: r.number,
             address: r.address.clone(),
-            notify: r.notify,
+            notify: asked_of_next(r),
             original: r.original.clone(),
         });
         let job = Job {
@@ -341,6 +405,21 @@ impl Shared {
         let said = Said { server, status: (4, 3, 0), text: why.to_owned() };
         work.recipients.iter().map(|_| Verdict::Later(said.clone())).collect()
     }
+}
+
+/// Of what the next server is to tell. Its notifications name the address: of one that the sender did not name they are
+/// asked for where the message would else be lost without a word, and nobody has them written at will (RFC 3461 §5.2.7.4).
+fn asked_of_next(recipient: &Recipient) -> Notify {
+    match recipient.hidden {
+        true => Notify { failure: recipient.notify.failure, ..Notify::NEVER },
+        false => recipient.notify,
+    }
+}
+
+/// Waits for so many pages of memory, or for all where there are fewer.
+async fn pages_of(memory: &Arc<Semaphore>, wanted: usize, all: usize) -> OwnedSemaphorePermit {
+    let wanted = u32::try_from(wanted.clamp(1, all)).expect("there are no more pages than that");
+    Arc::clone(memory).acquire_many_owned(wanted).await.expect("the semaphore is never closed")
 }
 
 /// Writes down what became of jobs until none is left.
@@ -391,7 +470,10 @@ async fn settle_batch(shared: &Arc<Shared>, batch: Vec<Tried>) {
             })
             .await;
         match result {
-            Ok(()) => shared.refresh_hops(&batch).await,
+            Ok(()) => {
+                batch.iter().for_each(log);
+                shared.refresh_hops(&batch).await;
+            }
             // One of them may be the reason: each by itself.
             Err(_) if batch.len() > 1 => batches.extend(batch.into_iter().map(|one| vec![one])),
             Err(error) => {
@@ -405,6 +487,31 @@ async fn settle_batch(shared: &Arc<Shared>, batch: Vec<Tried>) {
                 batches.insert(0, batch);
             }
         }
+    }
+}
+
+/// Says what became of a message at a hop: a line for each way in which its recipients ended, and at `debug` who they are.
+fn log(tried: &Tried) {
+    let End::Verdicts(verdicts) = &tried.end else { return };
+    let (id, hop) = (tried.work.message.id, tried.work.hop.as_str());
+    let mut told: Vec<(&str, Option<&Said>, u64)> = Vec::new();
+    for (recipient, verdict) in tried.work.recipients.iter().zip(verdicts) {
+        let (outcome, said) = match verdict {
+            Verdict::Relayed { said, .. } => ("relayed", Some(said)),
+            Verdict::Delivered => ("delivered", None),
+            Verdict::Later(said) => ("later", Some(said)),
+            Verdict::Never(said) => ("failed", Some(said)),
+        };
+        tracing::debug!(%id, to = recipient.address, outcome, "a recipient of a message of the queue");
+        match told.iter_mut().find(|(known, ..)| *known == outcome) {
+            Some((.., count)) => *count += 1,
+            None => told.push((outcome, said, 1)),
+        }
+    }
+    for (outcome, said, recipients) in told {
+        let server = said.and_then(|said| said.server.as_deref());
+        let said = said.map(|said| said.text.as_str());
+        tracing::info!(%id, hop, outcome, recipients, server, said, "a message of the queue was tried");
     }
 }
 
@@ -460,11 +567,39 @@ impl Queue {
         metrics::gauge!("reintegra_queue_oldest_seconds").set(oldest_s as f64);
         metrics::gauge!("reintegra_queue_jobs").set(taken as f64);
         metrics::gauge!("reintegra_queue_hops_out_of_reach").set(out as f64);
+        // A disk that is full, or a row that cannot be read, does not keep the room from being given back.
+        let ended = self.end_untold(now_s);
         let tidied = self.spool.tidy(now_s)?;
         for id in &tidied.damaged {
             tracing::error!(%id, "a message of the queue is damaged");
         }
-        Ok(tidied.more)
+        Ok(ended? || tidied.more)
+    }
+
+    /// Gives up what was held because nobody could be told, once its time is over; whether there is more.
+    fn end_untold(&self, now_s: i64) -> Result<bool, StoreError> {
+        // Nobody lets it go meanwhile.
+        let _hops = self.hops();
+        let ended = self.spool.ended(now_s, UNTOLD_AT_ONCE)?;
+        let mut count = 0;
+        let mut settlements = Vec::new();
+        for (message, recipients) in ended {
+            for Recipient { address, last, .. } in &recipients {
+                let (from, last) = (&message.envelope.reverse_path, last.as_deref().unwrap_or_default());
+                tracing::warn!(
+                    id = %message.id, from, to = address, last,
+                    "a message that could not be delivered and that nobody could be told of was held long enough: it is dropped"
+                );
+            }
+            count += recipients.len();
+            let recipients = recipients.into_iter().map(|r| (r.number, Settled::Failed)).collect();
+            settlements.push(Settlement { id: message.id, recipients, then: Vec::new() });
+        }
+        if count > 0 {
+            self.spool.settle(settlements, false)?;
+            metrics::counter!("reintegra_queue_recipients_total", "outcome" => "untold").increment(count as u64);
+        }
+        Ok(count == UNTOLD_AT_ONCE)
     }
 }
 
@@ -496,7 +631,7 @@ fn reach(verdicts: &[Verdict]) -> Reach {
 fn unreadable(message: &Queued, numbers: impl Iterator<Item = u32>, error: &StoreError, now_s: i64) -> Settlement {
     tracing::error!(id = %message.id, %error, "a message of the queue cannot be read");
     let settled = match error.class() {
-        Class::Corruption => Settled::Held,
+        Class::Corruption => Settled::Held { until_s: None },
         Class::Temporary | Class::Permanent | Class::Caller => Settled::Again {
             due_s: now_s + 300,
             said: "its bytes could not be read here".to_owned(),

@@ -15,7 +15,8 @@ pub type Sign = Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
 pub struct QueueSettings {
     /// The name of this host, as DSNs give it.
     pub hostname: String,
-    /// Who gets DSNs that cannot be delivered. Without anybody, they are held for the operator.
+    /// Who gets DSNs that cannot be delivered. Without anybody, they are held for the operator for a while
+    /// ([`Lifetimes::untold_s`]).
     pub postmaster: Option<String>,
     /// When what is tried again.
     pub schedule: Schedule,
@@ -42,6 +43,9 @@ pub struct Lifetimes {
     pub reply_s: i64,
     /// Held for a primary: an incident may take weeks.
     pub held_s: i64,
+    /// What failed and nobody could be told of, held for the operator to see; behind that it is dropped. Strangers can have
+    /// any amount of it made.
+    pub untold_s: i64,
 }
 
 /// How much of what at once.
@@ -67,6 +71,7 @@ impl Default for Lifetimes {
             notification_s: 2 * DAY_S,
             reply_s: DAY_S,
             held_s: 60 * DAY_S,
+            untold_s: 7 * DAY_S,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Helpers for tests.
 
+pub mod authority;
+pub mod corpus;
 pub mod crashdisk;
 pub mod dns_server;
 pub mod dovecot;
@@ -11,7 +13,9 @@ mod requirement;
 pub mod sample;
 pub mod served;
 pub mod slowdisk;
+pub mod smtp_server;
 pub mod tls;
 pub mod truth;
+pub mod web;
 
 pub use requirement::{file_named_by, has_programs, has_python, is_root};

@@ -21,6 +21,8 @@ pub(crate) struct Capabilities {
     pub(crate) size_bytes: Option<u64>,
     /// RFC 4954: whether PLAIN is among the mechanisms.
     pub(crate) auth_plain: bool,
+    /// Whether LOGIN is, which no RFC describes and some large providers have instead.
+    pub(crate) auth_login: bool,
     /// RFC 9422: messages that a connection may carry.
     pub(crate) mail_max: Option<u64>,
     /// RFC 9422: recipients that a message may have.
@@ -42,17 +44,22 @@ impl Capabilities {
                 "DSN" => capabilities.dsn = true,
                 "REQUIRETLS" => capabilities.require_tls = true,
                 "SIZE" => capabilities.size_bytes = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
-                "AUTH" => capabilities.auth_plain |= words.any(|word| word.eq_ignore_ascii_case("PLAIN")),
+                "AUTH" => words.for_each(|word| capabilities.mechanism(word)),
                 "LIMITS" => capabilities.limits(words),
                 // `AUTH=LOGIN PLAIN`, as old servers have it.
                 _ if keyword.starts_with("AUTH=") => {
                     let mechanisms = keyword.split('=').skip(1).chain(words);
-                    capabilities.auth_plain |= mechanisms.into_iter().any(|word| word.eq_ignore_ascii_case("PLAIN"));
+                    mechanisms.for_each(|word| capabilities.mechanism(word));
                 }
                 _ => {}
             }
         }
         capabilities
+    }
+
+    fn mechanism(&mut self, name: &str) {
+        self.auth_plain |= name.eq_ignore_ascii_case("PLAIN");
+        self.auth_login |= name.eq_ignore_ascii_case("LOGIN");
     }
 
     fn limits<'a>(&mut self, words: impl Iterator<Item = &'a str>) {
@@ -106,6 +113,7 @@ mod tests {
             require_tls: true,
             size_bytes: Some(1000),
             auth_plain: true,
+            auth_login: false,
             mail_max: Some(5),
             recipients_max: Some(20),
         };
@@ -117,7 +125,10 @@ mod tests {
         // The first line is a name, whatever it looks like.
         assert_eq!(read(&["STARTTLS"]), Capabilities::default());
         let odd = read(&["x", "SIZE", "AUTH=LOGIN PLAIN", "LIMITS MAILMAX=0 RCPTMAX=-1", "AUTH LOGIN"]);
-        assert_eq!(odd, Capabilities { size_bytes: Some(0), auth_plain: true, ..Capabilities::default() });
+        assert_eq!(
+            odd,
+            Capabilities { size_bytes: Some(0), auth_plain: true, auth_login: true, ..Capabilities::default() }
+        );
         assert_eq!(read(&["x", "SIZE 99999999999999999999999"]).size_bytes, Some(0));
     }
 }

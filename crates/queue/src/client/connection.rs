@@ -300,13 +300,26 @@ impl Connection {
 
     /// AUTH PLAIN (RFC 4616, RFC 4954), inside TLS only.
     async fn sign_in(&mut self, credentials: &Credentials, opening: &Opening<'_>) -> Result<(), Fault> {
-        if !self.can.auth_plain || !self.is_encrypted() {
-            return Err(Fault::CannotSignIn);
-        }
+        let Credentials { login, password } = credentials;
+        let lines = match (self.can.auth_plain, self.can.auth_login) {
+            _ if !self.is_encrypted() => return Err(Fault::CannotSignIn),
+            (true, _) => vec![format!("AUTH PLAIN {}", BASE64_STANDARD.encode(format!("\0{login}\0{password}")))],
+            // What the server asks for in between is the same everywhere, and nothing that could be checked.
+            (false, true) => {
+                vec!["AUTH LOGIN".to_owned(), BASE64_STANDARD.encode(login), BASE64_STANDARD.encode(password)]
+            }
+            (false, false) => return Err(Fault::CannotSignIn),
+        };
         let limit = || within(opening.times.command, opening.until);
-        let plain = BASE64_STANDARD.encode(format!("\0{}\0{}", credentials.login, credentials.password));
-        self.send(Step::SignIn, format!("AUTH PLAIN {plain}\r\n").as_bytes(), limit()).await?;
-        let reply = self.reply(Step::SignIn, limit()).await?;
-        if reply.is_positive() { Ok(()) } else { Err(self.refused(Step::SignIn, reply)) }
+        let last = lines.len() - 1;
+        for (place, line) in lines.into_iter().enumerate() {
+            self.send(Step::SignIn, format!("{line}\r\n").as_bytes(), limit()).await?;
+            let reply = self.reply(Step::SignIn, limit()).await?;
+            let goes_on = if place == last { reply.is_positive() } else { reply.is_intermediate() };
+            if !goes_on {
+                return Err(self.refused(Step::SignIn, reply));
+            }
+        }
+        Ok(())
     }
 }

@@ -5,9 +5,14 @@
 //! quoted-printable, fields are cut to lines without control characters, and the boundary is a hash of what it separates.
 //! Where the message needed SMTPUTF8, addresses and header stand as they are, in the types of RFC 6533; elsewhere everything
 //! is ASCII.
+//!
+//! Where aliases and scripts lead is nothing for the sender to know (RFC 3464 §4.2, `ways`).
 
 mod text;
+mod ways;
 mod words;
+
+pub(crate) use ways::without_ways;
 
 use jiff::Timestamp;
 use std::fmt::Write;
@@ -58,15 +63,19 @@ pub(crate) enum Cause {
 pub(crate) struct Fate {
     /// The address.
     pub(crate) address: String,
-    /// ORCPT, with its type.
+    /// ORCPT, with its type; where the address is hidden, what the sender knows it by.
     pub(crate) original: Option<String>,
+    /// Whether the sender did not name the address.
+    pub(crate) hidden: bool,
     /// What became of it.
     pub(crate) action: Action,
     /// Why.
     pub(crate) cause: Cause,
     /// RFC 3463.
     pub(crate) status: (u8, u16, u16),
-    /// The server that was reached.
+    /// Whether a server was reached.
+    pub(crate) answered: bool,
+    /// Which, where that is said.
     pub(crate) server: Option<String>,
     /// What it said, or why none was reached.
     pub(crate) said: String,
@@ -180,7 +189,7 @@ fn machine(dsn: &Dsn<'_>) -> String {
             let (kind, address) = original.split_once(';').unwrap_or(("rfc822", original));
             field(&mut out, "Original-Recipient", &text::address(kind, address, global), global);
         }
-        field(&mut out, "Final-Recipient", &text::address("rfc822", &fate.address, global), global);
+        field(&mut out, "Final-Recipient", &text::address(fate.kind(), &fate.address, global), global);
         let action = match fate.action {
             Action::Failed => "failed",
             Action::Delayed => "delayed",
@@ -196,7 +205,7 @@ fn machine(dsn: &Dsn<'_>) -> String {
         let said = clean(&fate.said);
         if !said.is_empty() {
             // Words of our own are no reply of SMTP.
-            let kind = if fate.server.is_some() { "smtp" } else { "X-Reintegra" };
+            let kind = if fate.answered { "smtp" } else { "X-Reintegra" };
             field(&mut out, "Diagnostic-Code", &format!("{kind}; {said}"), global);
         }
         if fate.cause != Cause::Operator {
@@ -298,7 +307,8 @@ mod tests {
 
     fn fate(address: &str, action: Action, cause: Cause, status: (u8, u16, u16)) -> Fate {
         let (server, said) = (Some("mx.example.net".to_owned()), "words".to_owned());
-        Fate { address: address.to_owned(), original: None, action, cause, status, server, said }
+        let (address, original, hidden, answered) = (address.to_owned(), None, false, true);
+        Fate { address, original, hidden, action, cause, status, answered, server, said }
     }
 
     fn dsn<'a>(kind: Kind, fates: &'a [Fate], message: &'a [u8]) -> Dsn<'a> {

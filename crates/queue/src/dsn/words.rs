@@ -173,11 +173,13 @@ fn recipient(page: &mut Page, dsn: &Dsn<'_>, fate: &Fate, language: Language) {
     if !said.is_empty() && fate.action != Action::Delivered {
         page.indented(
             4,
-            &match (&fate.server, language) {
-                (Some(server), Language::Spanish) => format!("Respuesta de {}: {said}", clean(server)),
-                (Some(server), Language::English) => format!("Answer of {}: {said}", clean(server)),
-                (None, Language::Spanish) => format!("Detalle: {said}"),
-                (None, Language::English) => format!("Detail: {said}"),
+            &match (&fate.server, fate.answered, language) {
+                (Some(server), _, Language::Spanish) => format!("Respuesta de {}: {said}", clean(server)),
+                (Some(server), _, Language::English) => format!("Answer of {}: {said}", clean(server)),
+                (None, true, Language::Spanish) => format!("Respuesta del servidor: {said}"),
+                (None, true, Language::English) => format!("Answer of the server: {said}"),
+                (None, false, Language::Spanish) => format!("Detalle: {said}"),
+                (None, false, Language::English) => format!("Detail: {said}"),
             },
         );
     }

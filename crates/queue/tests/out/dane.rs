@@ -2,7 +2,7 @@
 
 use crate::names::Names;
 use crate::server::{Script, Server};
-use crate::world::{Authority, Certified, Heard, MESSAGE, deliver, job, job_with, with_resolver, words};
+use crate::world::{Authority, Certified, Heard, MESSAGE, deliver, job, job_with, roots, with_resolver, words};
 use edge::{Blocking, Shutdown, Stop};
 use queue::{Deliver, Outgoing, OutgoingSettings, Queue, QueueSettings, Routes};
 use ring::digest::{SHA256, digest};
@@ -144,7 +144,7 @@ async fn where_no_record_can_be_used_an_authority_vouches_for_tls_all_the_way() 
         let server = Server::start(Script::with(&["REQUIRETLS"]).starttls(Arc::clone(&certified.server))).await;
         let names = tlsa(names(), &server, 1, &certified.der);
         let mut settings = with_resolver(server.address.port(), names.start_signed().await);
-        settings.roots = authority.roots();
+        settings.roots = roots(&authority);
         let wanted = job_with("example.net", &["a@example.net"], |envelope| envelope.require_tls = true);
         assert_eq!(words(&deliver(settings, wanted).await), [expected]);
     }

@@ -7,9 +7,10 @@ mod names;
 mod peers;
 mod pool;
 mod routes;
-mod server;
 mod session;
 mod smart_host;
 mod sts;
 mod tls;
 mod world;
+
+use testkit::smtp_server as server;

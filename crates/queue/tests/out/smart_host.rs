@@ -1,12 +1,12 @@
 //! All mail to one server: signed in, verified, over SMTP or LMTP.
 
 use crate::server::{END, Script, Server, say};
-use crate::world::{Authority, deliver, job, job_with, settings, words};
+use crate::world::{Authority, deliver, job, job_with, roots, settings, words};
 use queue::{Credentials, OutgoingSettings, SmartHost, SmartHostTls};
 
 fn by(server: &Server, tls: SmartHostTls, authority: &Authority) -> OutgoingSettings {
     let mut settings = settings(1);
-    settings.roots = authority.roots();
+    settings.roots = roots(authority);
     settings.smart_host = Some(SmartHost {
         host: "127.0.0.1".to_owned(),
         port: server.address.port(),
@@ -39,6 +39,31 @@ async fn the_password_goes_over_verified_tls() {
 }
 
 #[tokio::test]
+async fn a_server_that_knows_login_alone_is_signed_in_to_as_well() {
+    let authority = Authority::new();
+    let knows_login = || Script::with(&["AUTH LOGIN"]).starttls(authority.certify(&["127.0.0.1"]).server);
+    let asks = |script: Script| script.at("AUTH LOGIN", say("334 VXNlcm5hbWU6")).at("YW5h", say("334 UGFzc3dvcmQ6"));
+    let (name, password) = ("YW5h".to_owned(), "czNjcmV0IMOx".to_owned());
+    for (script, expected, said) in [
+        (asks(knows_login()).at(&password, say("235 2.7.0 in")), "relayed 2.0.0", 3),
+        (asks(knows_login()).at(&password, say("535 5.7.8 wrong")), "later 4.7.8", 3),
+        (knows_login().at("AUTH LOGIN", say("504 5.5.4 what?")), "later 4.5.4", 1),
+        // It may not take the sign-in for done before it has the password.
+        (knows_login().at("AUTH LOGIN", say("235 2.7.0 in")), "later 4.7.0", 1),
+    ] {
+        let server = Server::start(script).await;
+        let verdicts =
+            deliver(by(&server, SmartHostTls::StartTls, &authority), job("example.net", &["a@example.net"])).await;
+        assert_eq!(words(&verdicts), [expected]);
+        let commands = server.seen().commands;
+        let at = commands.iter().position(|line| line == "AUTH LOGIN").unwrap();
+        let all = ["AUTH LOGIN".to_owned(), name.clone(), password.clone()];
+        assert_eq!(commands[at..at + said], all[..said]);
+        assert_eq!(commands.contains(&password), said == 3);
+    }
+}
+
+#[tokio::test]
 async fn the_password_goes_nowhere_else() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let stranger = || Script::with(&["AUTH PLAIN"]).starttls(theirs.certify(&["127.0.0.1"]).server);
@@ -49,7 +74,7 @@ async fn the_password_goes_nowhere_else() {
         (Script::with(&["AUTH PLAIN"]), SmartHostTls::StartTls),
         (Script::with(&["AUTH PLAIN"]), SmartHostTls::Opportunistic),
         (Script::with(&["AUTH PLAIN"]), SmartHostTls::Never),
-        (Script::with(&["AUTH LOGIN"]).starttls(ours.certify(&["127.0.0.1"]).server), SmartHostTls::StartTls),
+        (Script::with(&["AUTH CRAM-MD5"]).starttls(ours.certify(&["127.0.0.1"]).server), SmartHostTls::StartTls),
     ] {
         let server = Server::start(script).await;
         let verdicts = deliver(by(&server, tls, &ours), job("example.net", &["a@example.net"])).await;

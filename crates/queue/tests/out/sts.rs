@@ -2,62 +2,15 @@
 
 use crate::names::Names;
 use crate::server::{Script, Server};
-use crate::world::{Authority, Heard, deliver, job, job_with, with_resolver, words};
+use crate::world::{Authority, Heard, deliver, job, job_with, roots, with_resolver, words};
 use dns::Resolver;
 use queue::{KeptPolicies, MemoryPolicies, OutgoingSettings, PolicyStore, Queue, QueueSettings, StoredPolicy};
-use rustls::ServerConfig;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use store::OpenOptions;
 use store::spool::{Spool, TlsFailure, TlsPolicy};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
-
-/// A web server that answers everything with one answer.
-struct Web {
-    port: u16,
-    asked: Arc<AtomicUsize>,
-    requests: Arc<Mutex<String>>,
-    _tasks: JoinSet<()>,
-}
-
-impl Web {
-    async fn start(tls: Arc<ServerConfig>, answer: String) -> Web {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (asked, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::default()));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(serve(listener, TlsAcceptor::from(tls), answer, Arc::clone(&asked), Arc::clone(&requests)));
-        Web { port, asked, requests, _tasks: tasks }
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-}
-
-async fn serve(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    answer: String,
-    asked: Arc<AtomicUsize>,
-    requests: Arc<Mutex<String>>,
-) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-        asked.fetch_add(1, Ordering::SeqCst);
-        let mut request = vec![0; 4096];
-        let Ok(length) = stream.read(&mut request).await else { continue };
-        requests.lock().unwrap().push_str(&String::from_utf8_lossy(&request[..length]));
-        // The client may have gone.
-        let _ = stream.write_all(answer.as_bytes()).await;
-        let _ = stream.shutdown().await;
-    }
-}
+use testkit::web::Web;
 
 fn ok(policy: &str) -> String {
     let length = policy.len();
@@ -78,7 +31,12 @@ struct World {
 impl World {
     async fn new(answer: String) -> World {
         let authority = Authority::new();
-        let web = Web::start(authority.certify(&["mta-sts.example.net"]).server, answer).await;
+        let web = Web::start_at(
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            authority.certify(&["mta-sts.example.net"]).server,
+            answer,
+        )
+        .await;
         World { authority, web, heard: Arc::default() }
     }
 
@@ -96,8 +54,8 @@ impl World {
 
     fn settings_with(&self, server: &Server, resolver: Resolver) -> OutgoingSettings {
         let mut settings = with_resolver(server.address.port(), resolver);
-        settings.https_port = self.web.port;
-        settings.roots = self.authority.roots();
+        settings.https_port = self.web.address.port();
+        settings.roots = roots(&self.authority);
         settings.tls_recorder = Some(Arc::clone(&self.heard) as _);
         settings
     }
@@ -122,7 +80,7 @@ async fn a_server_that_conforms_gets_the_mail() {
         let heard = world.heard.all().pop().unwrap();
         assert_eq!((heard.policy, heard.mx.as_deref()), (TlsPolicy::Sts, Some("mx.example.net")));
         assert_eq!(heard.policy_text, policy(mode).lines().collect::<Vec<_>>());
-        let request = world.web.requests.lock().unwrap().to_ascii_lowercase();
+        let request = world.web.requests().to_ascii_lowercase();
         assert!(request.starts_with("get /.well-known/mta-sts.txt http/1.1\r\n"), "{request}");
         assert!(request.contains("host: mta-sts.example.net\r\n"), "{request}");
     }
@@ -337,7 +295,12 @@ async fn a_policy_that_cannot_be_had_is_reported_and_not_asked_for_again_at_once
 #[tokio::test]
 async fn a_policy_from_a_stranger_does_not_count() {
     let mut world = World::new(ok(&policy("enforce"))).await;
-    world.web = Web::start(Authority::new().certify(&["mta-sts.example.net"]).server, ok(&policy("enforce"))).await;
+    world.web = Web::start_at(
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        Authority::new().certify(&["mta-sts.example.net"]).server,
+        ok(&policy("enforce")),
+    )
+    .await;
     let outcome = world.deliver(Script::default()).await;
     assert_eq!((outcome.0.as_str(), outcome.1), ("relayed 2.0.0", 1));
     assert_eq!(world.heard.all()[0].failure, Some(TlsFailure::StsWebpkiInvalid));

@@ -3,13 +3,11 @@
 use dns::{Config, Dnssec, Resolver};
 use edge::tls::client::Roots;
 use queue::{Addressee, Deliver, Job, Outgoing, OutgoingSettings, Said, Times, TlsRecorder, Verdict};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::spool::{Envelope, Notify, Purpose, QueueId, TlsOutcome};
+pub(crate) use testkit::authority::{Authority, Certified};
 
 /// The domain whose mail goes to 127.0.0.1, without DNS.
 pub(crate) const LITERAL: &str = "[127.0.0.1]";
@@ -119,52 +117,9 @@ pub(crate) fn said(verdict: &Verdict) -> &Said {
     }
 }
 
-/// An authority, and what it signs.
-pub(crate) struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-/// A certificate and what serves it.
-pub(crate) struct Certified {
-    pub(crate) der: CertificateDer<'static>,
-    pub(crate) server: Arc<ServerConfig>,
-}
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
-    }
-
-    pub(crate) fn der(&self) -> CertificateDer<'static> {
-        self.issuer.der().clone()
-    }
-
-    pub(crate) fn roots(&self) -> Roots {
-        Roots::of([self.der()])
-    }
-
-    pub(crate) fn certify(&self, names: &[&str]) -> Certified {
-        self.certify_with(names, |_| {})
-    }
-
-    pub(crate) fn certify_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Certified {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let der = params.signed_by(&key, &self.issuer).unwrap().der().clone();
-        let chain = vec![der.clone(), self.der()];
-        let provider = edge::tls::client::provider();
-        let server = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-            .unwrap();
-        Certified { der, server: Arc::new(server) }
-    }
+/// What believes an authority of a test's.
+pub(crate) fn roots(authority: &Authority) -> Roots {
+    Roots::of([authority.der()])
 }
 
 /// Keeps what it hears.

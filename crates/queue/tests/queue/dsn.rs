@@ -131,6 +131,51 @@ async fn a_failure_is_told_in_words_and_in_fields() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_an_alias_leads_is_not_told() {
+    if !has_programs(&["python3"]) {
+        return;
+    }
+    let behind = |address, known: &str| NewRecipient {
+        original: Some(format!("rfc822;{known}")),
+        hidden: true,
+        ..to_asking(address, true, true, true)
+    };
+    let refused = |text: &str| Verdict::Never(said("mx.secret.example", (5, 1, 1), text));
+    let forward = Envelope { returns: Some(Return::Full), ..submission() };
+    let forward = Envelope { purpose: Purpose::Forward, ..forward };
+    let message = [b"Delivered-To: jefa@example.org\r\n", MESSAGE].concat();
+    let to = vec![
+        (behind("eva@secret.example", "info@example.org"), refused("550 5.1.1 <eva@secret.example>: unknown")),
+        (behind("ivo@secret.example", "ventas@example.org"), refused("550 5.1.1 nobody of that name")),
+        (behind("eva@other-secret.example", "todos@example.org"), relayed(false)),
+    ];
+    let dsns = told(forward, &message, to).await;
+    assert_eq!(dsns.len(), 2);
+    for dsn in &dsns {
+        let text = String::from_utf8(dsn.clone()).unwrap();
+        let read = read(dsn);
+        for word in ["secret.example", "eva@", "ivo@", "jefa"] {
+            assert!(!text.contains(word) && !read["human"].as_str().unwrap().contains(word), "{word}: {text}");
+        }
+    }
+    let fields = |name| -> Vec<String> {
+        let mut all: Vec<String> = dsns.iter().flat_map(|dsn| fields_of(dsn, name)).collect();
+        all.sort();
+        all
+    };
+    let known = ["rfc822; info@example.org", "rfc822; todos@example.org", "rfc822; ventas@example.org"];
+    assert_eq!(
+        (fields("Final-Recipient"), fields("Original-Recipient")),
+        (known.map(str::to_owned).into(), fields("Final-Recipient"))
+    );
+    assert_eq!(fields("Remote-MTA"), [""; 0]);
+    assert_eq!(
+        fields("Diagnostic-Code"),
+        ["smtp; 250 2.0.0 taken", "smtp; 550 5.1.1", "smtp; 550 5.1.1 nobody of that name"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn successes_are_told_apart_from_failures() {
     if !has_programs(&["python3"]) {
         return;

@@ -1,9 +1,10 @@
 //! Every recipient of every message ends exactly once: it has the mail, or its sender is told that it has not.
 
 use crate::world::*;
+use queue::operator::{Action, Answer, Selection};
 use queue::{QueueSettings, Verdict};
 use std::collections::HashMap;
-use store::spool::{Envelope, NewRecipient, Purpose, State};
+use store::spool::{Envelope, NewRecipient, Notify, Purpose, QueueId, State};
 
 /// Chance that can be had again.
 struct Chance(u64);
@@ -130,6 +131,76 @@ async fn without_a_postmaster_what_nobody_can_be_told_about_waits_for_the_operat
     let world = one_that_fails(settings(), |world| world.queue.envelope(Purpose::Reply, "")).await;
     assert_eq!(world.spool().counts().unwrap().messages, 0);
     assert_eq!(world.peers.tries().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_be_told_about_is_held_for_a_week_unless_the_operator_keeps_it() {
+    let notification = |world: &World| world.queue.envelope(Purpose::Notification, "");
+    let mut world = one_that_fails(settings(), notification).await;
+    let kept = world.put(notification(&world), &[to("ivo@example.net")]);
+    world.peers.script("ivo@example.net", &[Does::Says(never())]);
+    let waiting = world.put(world.submission(), &[to("otra@example.com")]);
+    let hold = |id: Option<QueueId>, recipient: Option<&str>| Action::Hold {
+        which: Selection {
+            id: id.map(|id| id.to_string()),
+            recipient: recipient.map(str::to_owned),
+            ..Selection::default()
+        },
+    };
+    world.queue.carry_out(&hold(Some(waiting), None)).unwrap();
+    world.run();
+    world.until(|world| world.spool().counts().unwrap().held == 3).await;
+    world.stop().await;
+    let line = |world: &World, id: QueueId| {
+        let Answer::Message(Some(entry)) = world.queue.carry_out(&Action::Show { id: id.to_string() }).unwrap() else {
+            panic!("it is there")
+        };
+        entry.recipients[0].clone()
+    };
+    assert_eq!(line(&world, kept).held_until_s, Some(world.now_s() + 7 * 86_400));
+    assert_eq!(line(&world, waiting).held_until_s, None);
+    world.queue.carry_out(&hold(None, Some("ivo@example.net"))).unwrap();
+    assert_eq!(line(&world, kept).held_until_s, None);
+
+    world.pass(7 * 86_400 - 1);
+    world.run();
+    world.until_quiet().await;
+    world.stop().await;
+    assert_eq!(world.spool().counts().unwrap().held, 3);
+    world.pass(1);
+    world.run();
+    world.until(|world| world.spool().counts().unwrap().held == 2).await;
+    world.stop().await;
+    let left = world.spool().list(None, 9, &Default::default()).unwrap();
+    assert_eq!(left.iter().map(|(message, _)| message.id).collect::<Vec<_>>(), [kept, waiting]);
+    assert!(world.spool().check().unwrap().problems.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_has_the_next_server_write_where_an_alias_leads() {
+    let mut world = World::new(settings());
+    let behind = |address: &str, failure| NewRecipient {
+        original: Some("rfc822;info@example.org".to_owned()),
+        hidden: true,
+        ..to_asking(address, true, failure, true)
+    };
+    // Servers that would tell of a success, where they were asked to.
+    let recipients = [behind("eva@example.net", true), behind("ivo@example.net", false), to("pia@example.net")];
+    recipients.iter().for_each(|r| world.peers.script(&r.address, &[Does::Says(relayed(true))]));
+    world.put(Envelope { purpose: Purpose::Forward, ..world.submission() }, &recipients);
+    world.run();
+    world.until(|world| world.peers.mailbox("ana@example.org").len() == 1).await;
+    world.until(|world| world.spool().counts().unwrap().messages == 0).await;
+    world.stop().await;
+    let asked = |address: &str| world.peers.tries().iter().find(|t| t.address == address).unwrap().notify;
+    assert_eq!(asked("eva@example.net"), Notify { failure: true, ..Notify::NEVER }, "what fails later is told");
+    assert_eq!(asked("ivo@example.net"), Notify::NEVER);
+    assert_eq!(asked("pia@example.net"), Notify::DEFAULT);
+    // So it is told from here, without the address.
+    let dsn = &world.peers.mailbox("ana@example.org")[0];
+    assert_eq!(fields_of(dsn, "Final-Recipient"), ["rfc822; info@example.org"; 2]);
+    assert!(!String::from_utf8_lossy(dsn).contains("example.net"));
+    assert!(world.spool().check().unwrap().problems.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

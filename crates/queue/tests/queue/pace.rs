@@ -1,7 +1,8 @@
 //! When what is tried, and how much at once.
 
 use crate::world::*;
-use queue::{QueueLimits, QueueSettings};
+use queue::operator::{Action, Answer, Selection, Standing};
+use queue::{Queue, QueueLimits, QueueSettings};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::spool::Purpose;
@@ -46,6 +47,67 @@ async fn hops_that_hang_do_not_stop_others() {
     world.until(|world| world.peers.most.load(Ordering::SeqCst) >= 3).await;
     (0..100).for_each(|n| _ = world.put(world.submission(), &[to(&format!("r{n}@example.net"))]));
     world.until(|world| world.peers.reached("example.net").len() == 100).await;
+}
+
+/// Recipients that are being tried.
+fn begun(world: &World) -> usize {
+    let which = Selection { everything: true, ..Selection::default() };
+    let Answer::Messages { messages, .. } =
+        world.queue.carry_out(&Action::List { which, after: None, limit: 1000 }).unwrap()
+    else {
+        panic!("a list")
+    };
+    messages.iter().flat_map(|entry| &entry.recipients).filter(|line| line.state == Standing::Running).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_for_people_here_does_not_wait_for_slow_servers_that_come_to_an_end() {
+    let limits = QueueLimits { jobs: 4, ..QueueLimits::default() };
+    let mut world = World::new(QueueSettings { limits, ..settings() });
+    *world.peers.takes.lock().unwrap() = Duration::from_millis(20);
+    let notice = |hop: &str| {
+        Queue::mail(None, world.queue.envelope(Purpose::Notification, ""), vec![to(&format!("ana@{hop}"))], MESSAGE)
+    };
+    let slow = (0..400).map(|n| notice(&format!("slow{n}.example"))).collect();
+    world.queue.put(slow).unwrap();
+    world.pass(1);
+    world.queue.put(vec![notice("example.org")]).unwrap();
+    // One at a time: whenever one ends, the next of them takes its place.
+    world.run();
+    world.until(|world| world.peers.mailbox("ana@example.org").len() == 1).await;
+    let before = world.peers.tries().len();
+    assert!(before < 200, "{before} others went before it");
+    world.stop().await;
+    assert!(world.spool().check().unwrap().problems.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_strangers_have_sent_to_servers_that_hang_stops_nobodys_mail() {
+    let limits = QueueLimits { jobs: 40, message_bytes: 128 * 1024, ..QueueLimits::default() };
+    let mut world = World::new(QueueSettings { limits, ..settings() });
+    let large = [MESSAGE, &b"0123456789\r\n".repeat(1000)].concat();
+    let notice = |world: &World| world.queue.envelope(Purpose::Notification, "");
+    for n in 0..600 {
+        let address = format!("x@tar{n}.example");
+        world.peers.script(&address, &[Does::Hangs]);
+        world.put_message(notice(&world), &[to(&address)], if n < 2 { MESSAGE } else { &large });
+    }
+    world.run();
+    // A quarter of all jobs, some of which wait for a quarter of the memory; all of it would be filled by the rest.
+    world.until(|world| begun(world) == 10).await;
+    // Behind all the others.
+    world.pass(1);
+    // What people send goes on, also to where the others hang, and so does what comes for people here.
+    world.put(world.submission(), &[to("ivo@tar0.example")]);
+    (0..100).for_each(|n| _ = world.put(world.submission(), &[to(&format!("r{n}@h{n}.example"))]));
+    world.put(notice(&world), &[to("ana@example.org")]);
+    world.until(|world| world.peers.mailbox("ana@example.org").len() == 1).await;
+    world.until(|world| world.peers.tries_of("ivo@tar0.example") == 1).await;
+    world.until(|world| world.peers.tries().len() == 102).await;
+    assert!(world.peers.most.load(Ordering::SeqCst) <= 40);
+    // A quarter of all jobs hangs, and the rest of it waits for these.
+    world.until(|world| world.spool().counts().unwrap().waiting == 600).await;
+    assert!(world.spool().check().unwrap().problems.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::OpenOptions;
-use store::spool::{Envelope, NewRecipient, Notify, Purpose, QueueId, Spool};
+use store::spool::{Envelope, Lane, NewRecipient, Notify, Purpose, QueueId, Spool};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -58,6 +58,7 @@ pub(crate) enum Does {
 pub(crate) struct Try {
     pub(crate) hop: String,
     pub(crate) address: String,
+    pub(crate) notify: Notify,
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) message: Arc<Vec<u8>>,
     pub(crate) local: bool,
@@ -146,9 +147,14 @@ impl World {
         panic!("it does not happen; waiting: {:#?}", self.spool().list(None, 5, &Default::default()));
     }
 
+    fn is_quiet(&self) -> bool {
+        let nothing = |lane| self.spool().due_hops(lane, self.now_s(), None, 1).unwrap().is_empty();
+        Lane::ALL.into_iter().all(nothing)
+    }
+
     /// Waits until nothing is due now.
     pub(crate) async fn until_quiet(&self) {
-        self.until(|world| world.spool().due_hops(world.now_s(), 1).unwrap().is_empty()).await;
+        self.until(World::is_quiet).await;
     }
 
     /// Lets time pass from one thing that is due to the next, until nothing waits.
@@ -156,7 +162,7 @@ impl World {
         for _ in 0..10_000 {
             // A hop that is out of reach keeps what came since due: then time passes nevertheless.
             for _ in 0..40 {
-                if self.spool().due_hops(self.now_s(), 1).unwrap().is_empty() {
+                if self.is_quiet() {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(3)).await;
@@ -277,6 +283,7 @@ impl Deliver for Peer {
             let tries = job.recipients.iter().zip(&verdicts).map(|(addressee, verdict)| Try {
                 hop: job.hop.clone(),
                 address: addressee.address.clone(),
+                notify: addressee.notify,
                 envelope: Arc::clone(&job.envelope),
                 message: Arc::clone(&job.message),
                 local: self.local,

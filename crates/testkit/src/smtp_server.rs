@@ -3,7 +3,7 @@
 use rustls::ServerConfig;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// What a server does instead of what it should.
 #[derive(Clone, Debug)]
-pub(crate) enum Act {
+pub enum Act {
     /// Says this, byte by byte as it stands.
     Say(Vec<u8>),
     /// Says this and closes.
@@ -24,19 +24,22 @@ pub(crate) enum Act {
     Forever(Vec<u8>),
 }
 
-pub(crate) fn say(text: &str) -> Act {
+/// Says a line.
+pub fn say(text: &str) -> Act {
     Act::Say(format!("{text}\r\n").into_bytes())
 }
 
-pub(crate) fn say_and_close(text: &str) -> Act {
+/// Says a line, and closes.
+pub fn say_and_close(text: &str) -> Act {
     Act::SayAndClose(format!("{text}\r\n").into_bytes())
 }
 
-/// The words that stand for moments without a command.
-pub(crate) const GREETING: &str = "<greeting>";
-pub(crate) const END: &str = "<end>";
+/// Before any command. This word and the next two stand for moments without a command.
+pub const GREETING: &str = "<greeting>";
+/// At the end of a message.
+pub const END: &str = "<end>";
 /// When the first bytes of a message have come.
-pub(crate) const MIDDLE: &str = "<middle>";
+pub const MIDDLE: &str = "<middle>";
 
 #[derive(Debug)]
 struct Rule {
@@ -47,7 +50,7 @@ struct Rule {
 
 /// What a server can do and what it does.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Script {
+pub struct Script {
     capabilities: Vec<String>,
     rules: Vec<Arc<Rule>>,
     tls: Option<Arc<ServerConfig>>,
@@ -57,34 +60,37 @@ pub(crate) struct Script {
 
 impl Script {
     /// A server with these keywords, that takes everything.
-    pub(crate) fn with(capabilities: &[&str]) -> Self {
+    pub fn with(capabilities: &[&str]) -> Self {
         Script { capabilities: capabilities.iter().map(|word| (*word).to_owned()).collect(), ..Script::default() }
     }
 
     /// At commands that begin like this, it does something else.
-    pub(crate) fn at(self, command: &str, act: Act) -> Self {
+    pub fn at(self, command: &str, act: Act) -> Self {
         self.at_most(usize::MAX, command, act)
     }
 
     /// The same, so many times, over all connections.
-    pub(crate) fn at_most(mut self, times: usize, command: &str, act: Act) -> Self {
+    pub fn at_most(mut self, times: usize, command: &str, act: Act) -> Self {
         self.rules.push(Arc::new(Rule { command: command.to_owned(), act, left: AtomicUsize::new(times) }));
         self
     }
 
-    pub(crate) fn starttls(mut self, tls: Arc<ServerConfig>) -> Self {
+    /// One that offers STARTTLS.
+    pub fn starttls(mut self, tls: Arc<ServerConfig>) -> Self {
         self.capabilities.push("STARTTLS".to_owned());
         self.tls = Some(tls);
         self
     }
 
-    pub(crate) fn implicit_tls(mut self, tls: Arc<ServerConfig>) -> Self {
+    /// One that begins with TLS.
+    pub fn implicit_tls(mut self, tls: Arc<ServerConfig>) -> Self {
         self.tls = Some(tls);
         self.implicit = true;
         self
     }
 
-    pub(crate) fn lmtp(mut self) -> Self {
+    /// One that speaks LMTP.
+    pub fn lmtp(mut self) -> Self {
         self.lmtp = true;
         self
     }
@@ -101,52 +107,72 @@ impl Script {
 
 /// What a server has seen.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) connections: usize,
+pub struct Seen {
+    /// Connections, also those that are over.
+    pub connections: usize,
     /// Connections at once, at most.
-    pub(crate) busiest: usize,
-    pub(crate) commands: Vec<String>,
-    pub(crate) messages: Vec<Vec<u8>>,
+    pub busiest: usize,
+    /// Commands, over all connections, in the order in which they came.
+    pub commands: Vec<String>,
+    /// Messages whose end came, without the dots that were put before dots.
+    pub messages: Vec<Vec<u8>>,
     /// Commands that came inside TLS.
-    pub(crate) encrypted: usize,
+    pub encrypted: usize,
 }
 
 /// A running server; it ends when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
     _tasks: JoinSet<()>,
 }
 
 impl Server {
     /// One on some port of 127.0.0.1.
-    pub(crate) async fn start(script: Script) -> Server {
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn start(script: Script) -> Server {
         Server::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), script).await
     }
 
-    pub(crate) async fn start_at(address: SocketAddr, script: Script) -> Server {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
+    /// One at an address.
+    ///
+    /// # Panics
+    /// When it is not to be had.
+    pub async fn start_at(address: SocketAddr, script: Script) -> Server {
+        let listener = TcpListener::bind(address).await.expect("the address is to be had");
+        let address = listener.local_addr().expect("it is bound");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, script, Arc::clone(&seen)));
         Server { address, seen, _tasks: tasks }
     }
 
-    pub(crate) fn seen(&self) -> Seen {
-        self.seen.lock().unwrap().clone()
+    /// What it has seen so far.
+    ///
+    /// # Panics
+    /// When one of its sessions did.
+    pub fn seen(&self) -> Seen {
+        lock(&self.seen).clone()
     }
 
-    pub(crate) fn ip(&self) -> IpAddr {
+    /// The address without the port.
+    pub fn ip(&self) -> IpAddr {
         self.address.ip()
     }
 
     /// What it has seen of commands, without those that introduce and part.
-    pub(crate) fn envelope(&self) -> Vec<String> {
+    pub fn envelope(&self) -> Vec<String> {
         let polite = |line: &String| !["EHLO", "HELO", "LHLO", "QUIT"].iter().any(|word| line.starts_with(word));
         self.seen().commands.into_iter().filter(polite).collect()
     }
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().expect("no session panicked")
 }
 
 async fn accept(listener: TcpListener, script: Script, seen: Arc<Mutex<Seen>>) {
@@ -155,7 +181,7 @@ async fn accept(listener: TcpListener, script: Script, seen: Arc<Mutex<Seen>>) {
     while let Ok((stream, _)) = listener.accept().await {
         let (script, seen, busy) = (script.clone(), Arc::clone(&seen), Arc::clone(&busy));
         {
-            let mut seen = seen.lock().unwrap();
+            let mut seen = lock(&seen);
             seen.connections += 1;
             seen.busiest = seen.busiest.max(busy.fetch_add(1, Ordering::SeqCst) + 1);
         }
@@ -194,7 +220,7 @@ impl Session {
         loop {
             let line = self.line().await?;
             {
-                let mut seen = self.seen.lock().unwrap();
+                let mut seen = lock(&self.seen);
                 seen.commands.push(line.clone());
                 seen.encrypted += usize::from(self.encrypted);
             }
@@ -255,7 +281,7 @@ impl Session {
             }
             message.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
         }
-        self.seen.lock().unwrap().messages.push(message);
+        lock(&self.seen).messages.push(message);
         let answers = if self.script.lmtp { std::mem::take(&mut self.recipients) } else { 1 };
         for number in 0..answers {
             self.answer(END, &format!("250 2.0.0 taken {number}")).await?;
@@ -318,6 +344,6 @@ impl Session {
 
     async fn line(&mut self) -> Option<String> {
         let line = self.raw_line().await?;
-        Some(String::from_utf8(line).unwrap().trim_end_matches("\r\n").to_owned())
+        Some(String::from_utf8_lossy(&line).trim_end_matches("\r\n").to_owned())
     }
 }
