@@ -20,7 +20,7 @@ const CONTEXT: &str = "reintegra 2026-11 delivery ids";
 
 /// What the ids of everything that is done for a message are made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ids([u8; 32]);
+pub(crate) struct Ids(DeliveryId);
 
 impl Ids {
     /// Those of a message that came in; `None`: it could not be told from another one.
@@ -28,12 +28,21 @@ impl Ids {
         let has = |name| header::find(crlf, name).is_some();
         let told_apart = has("Received") || has("Date") && has("Message-ID");
         let from = from.map(ToString::to_string).unwrap_or_default();
-        told_apart.then(|| Ids(hash(&[b"message", from.as_bytes(), crlf])))
+        told_apart.then(|| Ids(DeliveryId::of(CONTEXT, &[b"message", from.as_bytes(), crlf])))
     }
 
     /// Those of a message that lay in the queue. Its name there is not enough: a queue that was lost begins anew.
     pub(crate) fn of_queue(id: QueueId, arrived_s: i64, crlf: &[u8]) -> Self {
-        Ids(hash(&[b"queue", &id.number().to_le_bytes(), &arrived_s.to_le_bytes(), crlf]))
+        let name = [&id.number().to_le_bytes()[..], &arrived_s.to_le_bytes()];
+        Ids(DeliveryId::of(CONTEXT, &[b"queue", name[0], name[1], crlf]))
+    }
+
+    /// What is done for a message that other accounts changed, the last first, before they sent it on: it is another message.
+    /// Else it would stand for the one that its sender sent besides, and whoever changes mail could keep others from theirs.
+    pub(crate) fn changed_by(self, accounts: &[Address]) -> Self {
+        let parts: Vec<&[u8]> =
+            std::iter::once(&b"changed"[..]).chain(accounts.iter().map(|a| a.key().as_bytes())).collect();
+        Ids(self.id(&parts))
     }
 
     /// The copy that goes into a mailbox of an account.
@@ -41,36 +50,15 @@ impl Ids {
         self.id(&[b"copy", account.key().as_bytes(), &mailbox.0.to_le_bytes()])
     }
 
-    /// What is put into the queue on somebody's behalf, for somebody.
-    pub(crate) fn outgoing<'a>(
-        self,
-        what: &str,
-        by: &str,
-        recipients: impl Iterator<Item = &'a EnvelopeAddress>,
-    ) -> DeliveryId {
-        let mut recipients: Vec<String> = recipients.map(ToString::to_string).collect();
-        recipients.sort_unstable();
-        let mut parts = vec![what.as_bytes(), by.as_bytes()];
-        parts.extend(recipients.iter().map(String::as_bytes));
-        self.id(&parts)
+    /// What is put into the queue on somebody's behalf. For whom, the spool adds: each recipient is known by itself.
+    pub(crate) fn outgoing(self, what: &str, by: &str) -> DeliveryId {
+        self.id(&[what.as_bytes(), by.as_bytes()])
     }
 
     fn id(self, parts: &[&[u8]]) -> DeliveryId {
-        let parts: Vec<&[u8]> = std::iter::once(&self.0[..]).chain(parts.iter().copied()).collect();
-        let mut id = [0; 16];
-        id.copy_from_slice(&hash(&parts)[..16]);
-        DeliveryId(id)
+        let parts: Vec<&[u8]> = std::iter::once(&self.0.0[..]).chain(parts.iter().copied()).collect();
+        DeliveryId::of(CONTEXT, &parts)
     }
-}
-
-/// Stands for some parts, however they are cut.
-pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    *hasher.finalize().as_bytes()
 }
 
 #[cfg(test)]
@@ -103,19 +91,18 @@ mod tests {
         let ids = Ids::of_queue(QueueId::unchecked(1), 7, b"\r\n");
         assert_ne!(ids, Ids::of_queue(QueueId::unchecked(1), 8, b"\r\n"), "another queue, a like name");
         let (ana, eva) = (Address::new("ana@example.org").unwrap(), Address::new("eva@example.org").unwrap());
-        let to = |text: &str| EnvelopeAddress::parse(text).unwrap();
-        let one_way = [to("a@b.example"), to("c@b.example")];
-        let other_way = [to("c@b.example"), to("a@b.example")];
         let all = [
             ids.copy(&ana, MailboxId(1)),
             ids.copy(&ana, MailboxId(2)),
             ids.copy(&eva, MailboxId(1)),
-            ids.outgoing("forward", "ana@example.org", one_way.iter()),
-            ids.outgoing("reply", "ana@example.org", one_way.iter()),
-            ids.outgoing("forward", "ana@example.org", one_way[..1].iter()),
+            ids.outgoing("forward", "ana@example.org"),
+            ids.outgoing("reply", "ana@example.org"),
+            ids.outgoing("forward", "eva@example.org"),
+            ids.changed_by(std::slice::from_ref(&ana)).copy(&eva, MailboxId(1)),
+            ids.changed_by(std::slice::from_ref(&eva)).copy(&eva, MailboxId(1)),
+            ids.changed_by(&[ana.clone(), eva.clone()]).outgoing("forward", "eva@example.org"),
         ];
         assert!(all.iter().enumerate().all(|(at, id)| !all[..at].contains(id)));
         assert_eq!(ids.copy(&Address::new("ANA@example.org").unwrap(), MailboxId(1)), all[0]);
-        assert_eq!(ids.outgoing("forward", "ana@example.org", other_way.iter()), all[3]);
     }
 }

@@ -35,6 +35,15 @@ pub(crate) enum Refusal {
     TooDeep,
 }
 
+/// Ends the header of a message in CRLF form before a first line that begins with white space, as other servers do: it
+/// continues nothing, and would be a part of whatever field is put above it, be that what was found out about the message or
+/// its author.
+pub(crate) fn set_apart(crlf: &mut Vec<u8>) {
+    if matches!(crlf.first(), Some(b' ' | b'\t')) {
+        crlf.splice(..0, *b"\r\n");
+    }
+}
+
 /// Looks at a message in CRLF form.
 ///
 /// # Errors
@@ -100,6 +109,22 @@ mod tests {
         let wrapped = |depth: usize| "Content-Type: message/rfc822\n\n".repeat(depth) + "Subject: a\n\ntext\n";
         assert_eq!(looked_at(&wrapped(2)), Ok(()));
         assert_eq!(looked_at(&wrapped(3)), Err(Refusal::TooDeep));
+    }
+
+    #[test]
+    fn a_message_does_not_continue_what_stands_above_it() {
+        for (text, expected) in [
+            (" a\r\nSubject: b\r\n\r\n", "\r\n a\r\nSubject: b\r\n\r\n"),
+            ("\t", "\r\n\t"),
+            (" ", "\r\n "),
+            ("Subject: b\r\n a\r\n\r\n", "Subject: b\r\n a\r\n\r\n"),
+            ("\r\n a", "\r\n a"),
+            ("", ""),
+        ] {
+            let mut message = text.as_bytes().to_vec();
+            set_apart(&mut message);
+            assert_eq!(message, expected.as_bytes(), "{text:?}");
+        }
     }
 
     #[test]

@@ -29,7 +29,6 @@ mod boxes;
 mod checks;
 mod data;
 mod deliver;
-mod fields;
 mod ids;
 mod inspect;
 mod local;

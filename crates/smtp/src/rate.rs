@@ -14,6 +14,8 @@ pub enum Event<'a> {
     Message(&'a Peer, Option<AccountId>),
     /// A recipient is named.
     Recipient(&'a Peer, Option<AccountId>),
+    /// A script of an account sends a message on, or answers one: to one address.
+    SentOn(AccountId),
     /// A recipient was named whom nobody knows. Nothing becomes of the answer.
     Unknown(&'a Peer),
 }
@@ -23,7 +25,7 @@ pub enum Event<'a> {
 pub enum Answer {
     /// It may.
     Yes,
-    /// Not now: the client is told to try again later.
+    /// Not now: the client is told to try again later; what a script would send on stays with its account.
     No {
         /// Whether people are to be told: of an account, its owner and the admins of its domain.
         tell: bool,

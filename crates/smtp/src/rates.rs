@@ -38,6 +38,8 @@ pub struct RateLimits {
     pub account_recipients_per_hour: u32,
     /// Recipients of an account in a day.
     pub account_recipients_per_day: u32,
+    /// Messages that the scripts of an account send on or answer in an hour, each address counted.
+    pub account_sent_on_per_hour: u32,
 }
 
 impl Default for RateLimits {
@@ -52,6 +54,8 @@ impl Default for RateLimits {
             account_messages_per_day: 2_000,
             account_recipients_per_hour: 1_000,
             account_recipients_per_day: 5_000,
+            // The mail of a busy office, to a handful of people.
+            account_sent_on_per_hour: 1_000,
         }
     }
 }
@@ -76,8 +80,9 @@ struct Buckets<K> {
 /// When each bucket of a sender is full, in milliseconds; and until when their owner was told.
 #[derive(Clone, Copy, Debug, Default)]
 struct Filling {
-    full_ms: [u64; 4],
-    told_until_ms: u64,
+    full_ms: [u64; 5],
+    /// For what somebody sends, and for what scripts do.
+    told_until_ms: [u64; 2],
 }
 
 /// A limit: how much in how many milliseconds, and which bucket it is.
@@ -93,39 +98,36 @@ impl Rates {
     fn ask(&self, event: Event<'_>, now_ms: u64) -> Answer {
         let limits = &self.limits;
         let per_hour = |place, count| (place, count, HOUR_MS);
-        match event {
+        let (peer, limit) = match event {
             Event::Message(_, Some(account)) => {
                 let both =
                     [per_hour(0, limits.account_messages_per_hour), (1, limits.account_messages_per_day, DAY_MS)];
-                take(&self.accounts, account, &both, now_ms, true)
+                return take(&self.accounts, account, &both, now_ms, Some(0));
             }
             Event::Recipient(_, Some(account)) => {
                 let both =
                     [per_hour(2, limits.account_recipients_per_hour), (3, limits.account_recipients_per_day, DAY_MS)];
-                take(&self.accounts, account, &both, now_ms, true)
+                return take(&self.accounts, account, &both, now_ms, Some(0));
             }
-            Event::Connection(peer)
-            | Event::Message(peer, None)
-            | Event::Recipient(peer, None)
-            | Event::Unknown(peer) => {
-                let network = peer.networks().narrow;
-                // Programs of this machine are its operator's.
-                if network.is_loopback() {
-                    return Answer::Yes;
-                }
-                let limit = match event {
-                    Event::Message(..) => per_hour(1, limits.network_messages_per_hour),
-                    Event::Recipient(..) => per_hour(2, limits.network_recipients_per_hour),
-                    Event::Unknown(_) => per_hour(3, limits.network_unknown_per_hour),
-                    Event::Connection(_) => (0, limits.network_connections_per_minute, MINUTE_MS),
-                };
-                let answer = take(&self.networks, network, &[limit], now_ms, false);
-                match event {
-                    // Who has tried too many names may name nobody for a while.
-                    Event::Recipient(..) if self.tries_names(network, now_ms) => Answer::No { tell: false },
-                    _ => answer,
-                }
+            Event::SentOn(account) => {
+                let limit = per_hour(4, limits.account_sent_on_per_hour);
+                return take(&self.accounts, account, &[limit], now_ms, Some(1));
             }
+            Event::Connection(peer) => (peer, (0, limits.network_connections_per_minute, MINUTE_MS)),
+            Event::Message(peer, None) => (peer, per_hour(1, limits.network_messages_per_hour)),
+            Event::Recipient(peer, None) => (peer, per_hour(2, limits.network_recipients_per_hour)),
+            Event::Unknown(peer) => (peer, per_hour(3, limits.network_unknown_per_hour)),
+        };
+        let network = peer.networks().narrow;
+        // Programs of this machine are its operator's.
+        if network.is_loopback() {
+            return Answer::Yes;
+        }
+        let answer = take(&self.networks, network, &[limit], now_ms, None);
+        match event {
+            // Who has tried too many names may name nobody for a while.
+            Event::Recipient(..) if self.tries_names(network, now_ms) => Answer::No { tell: false },
+            _ => answer,
         }
     }
 
@@ -154,7 +156,8 @@ impl<K: Hash + Eq> Buckets<K> {
         if is_full && now_ms >= self.swept_ms.saturating_add(1_000) {
             self.swept_ms = now_ms;
             self.by_key.retain(|_, filling| {
-                filling.told_until_ms > now_ms || filling.full_ms.iter().any(|full_ms| *full_ms > now_ms)
+                filling.told_until_ms.iter().any(|until_ms| *until_ms > now_ms)
+                    || filling.full_ms.iter().any(|full_ms| *full_ms > now_ms)
             });
         }
         if is_full && self.by_key.len() >= KEPT {
@@ -164,8 +167,15 @@ impl<K: Hash + Eq> Buckets<K> {
     }
 }
 
-/// Takes one out of some buckets of a sender, where all of them have one. An owner is told once a day that they have not.
-fn take<K: Hash + Eq>(buckets: &Mutex<Buckets<K>>, key: K, limits: &[Limit], now_ms: u64, has_owner: bool) -> Answer {
+/// Takes one out of some buckets of a sender, where all of them have one. An owner, where there is one, is told once a day that
+/// they have not, of each thing that is told by itself.
+fn take<K: Hash + Eq>(
+    buckets: &Mutex<Buckets<K>>,
+    key: K,
+    limits: &[Limit],
+    now_ms: u64,
+    told: Option<usize>,
+) -> Answer {
     let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(filling) = buckets.of(key, now_ms) else { return Answer::Yes };
     if limits.iter().all(|limit| has_room(filling, *limit, now_ms)) {
@@ -175,11 +185,11 @@ fn take<K: Hash + Eq>(buckets: &Mutex<Buckets<K>>, key: K, limits: &[Limit], now
         }
         return Answer::Yes;
     }
-    let tell = has_owner && filling.told_until_ms <= now_ms;
-    if tell {
-        filling.told_until_ms = now_ms.saturating_add(DAY_MS);
+    let untold = told.filter(|what| filling.told_until_ms[*what] <= now_ms);
+    if let Some(what) = untold {
+        filling.told_until_ms[what] = now_ms.saturating_add(DAY_MS);
     }
-    Answer::No { tell }
+    Answer::No { tell: untold.is_some() }
 }
 
 /// Whether a bucket has something in it.
@@ -267,5 +277,22 @@ mod tests {
         assert!(buckets.of(7, 5_000).is_some());
         assert!(buckets.of(KEPT, 5_500).is_none(), "not looked for again at once");
         assert!(buckets.of(KEPT, 10_000).is_some() && buckets.by_key.len() == 1);
+    }
+
+    #[test]
+    fn what_scripts_send_is_counted_and_told_by_itself() {
+        let rates = Rates::new(RateLimits {
+            account_messages_per_hour: 1,
+            account_sent_on_per_hour: 2,
+            ..RateLimits::default()
+        });
+        let (ana, from) = (AccountId::new_unchecked(1), peer("192.0.2.1:587"));
+        let sends = |now_ms| rates.ask(Event::Message(&from, Some(ana)), now_ms);
+        let sends_on = |now_ms| rates.ask(Event::SentOn(ana), now_ms);
+        assert_eq!([sends(0), sends(0)], [Answer::Yes, Answer::No { tell: true }]);
+        assert_eq!([sends_on(0), sends_on(0)], [Answer::Yes; 2]);
+        assert_eq!([sends_on(0), sends_on(1), sends(1)], [Answer::No { tell: true }, NO, NO]);
+        assert_eq!(sends_on(HOUR_MS / 2), Answer::Yes);
+        assert_eq!(rates.ask(Event::SentOn(AccountId::new_unchecked(2)), 0), Answer::Yes);
     }
 }

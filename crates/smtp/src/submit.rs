@@ -6,7 +6,6 @@
 //! then nobody of a domain that is hosted here.
 
 use crate::deliver::{Failure, Mail};
-use crate::fields;
 use crate::recipient;
 use crate::settings::Settings;
 use crate::syntax::EnvelopeAddress;
@@ -29,7 +28,7 @@ pub(crate) fn complete(
         check_authors(&services.directory, account, &mail.message)?;
     }
     let is_gone = |name: &[u8]| GONE.iter().any(|gone| name.eq_ignore_ascii_case(gone.as_bytes()));
-    if let std::borrow::Cow::Owned(rest) = fields::without(&mail.message, is_gone) {
+    if let std::borrow::Cow::Owned(rest) = header::without(&mail.message, is_gone) {
         mail.message = rest;
     }
     let missing = missing(services, account, mail);

@@ -11,10 +11,10 @@ pub use dmarc::Provenance;
 pub use rspamd::{OnFailure, Rspamd};
 
 use crate::deliver::{Failure, Mail};
-use crate::fields;
 use crate::settings::{Role, Settings};
 use edge::Services;
 use hyper::body::Bytes;
+use message::header;
 use provenance::{Action, Asked, Refusal};
 use rspamd::Word;
 use std::borrow::Cow;
@@ -92,7 +92,7 @@ pub(crate) async fn check(services: &Services, settings: &Settings, mail: Mail) 
 }
 
 fn take_out(mail: &mut Mail, is_gone: impl Fn(&[u8]) -> bool) {
-    if let Cow::Owned(rest) = fields::without(&mail.message, is_gone) {
+    if let Cow::Owned(rest) = header::without(&mail.message, is_gone) {
         mail.message = rest;
     }
 }

@@ -1,6 +1,6 @@
 //! Doing what was planned: the queue first, then the cells, then what is to be remembered.
 
-use super::plan::{By, Entry, Outgoing, Plan};
+use super::plan::{By, Copy, Entry, Outgoing, Plan, push_message};
 use super::{Failure, Mail, notice};
 use crate::script::{duplicate_id, vacation_id};
 use crate::settings::Settings;
@@ -8,7 +8,7 @@ use directory::{AccountId, Directory, SieveMemoryId};
 use edge::Services;
 use message::{Address, examine};
 use queue::Queue;
-use sieve::VacationReply;
+use sieve::{HeaderVersion, VacationReply};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use store::spool::{NewMail, Purpose, Return};
@@ -38,34 +38,59 @@ pub(super) fn act(services: &Services, settings: &Settings, mail: &Mail, plan: &
     }
     for places in cells.values() {
         let cell = services.store.cell_of(&plan.entries[places[0]].address);
-        let mut left = &places[..];
+        let shares = shares(&plan.entries, places);
+        let mut left = &shares[..];
+        let mut failed = BTreeSet::new();
         while !left.is_empty() {
             let (count, result) = deliver_batch(cell, mail, &plan.entries, left);
             let (these, rest) = left.split_at(count);
             left = rest;
-            for &place in these {
-                match &result {
-                    Ok(()) => afterwards(services, mail, &plan.entries[place]),
-                    Err(failure) => {
-                        for &recipient in &plan.entries[place].recipients {
-                            plan.outcomes[recipient] = Err(failure.clone());
-                        }
+            if let Err(failure) = result {
+                for share in these {
+                    failed.insert(share.place);
+                    for &recipient in &plan.entries[share.place].recipients {
+                        plan.outcomes[recipient] = Err(failure.clone());
                     }
                 }
             }
         }
+        for place in places.iter().filter(|place| !failed.contains(place)) {
+            afterwards(services, mail, &plan.entries[*place]);
+        }
     }
 }
 
-/// Delivers to as many of the accounts as fit into a batch, one at least; to how many, and how it went.
-fn deliver_batch(cell: &Cell, mail: &Mail, entries: &[Entry], places: &[usize]) -> (usize, Result<(), Failure>) {
-    let (mut deliveries, mut packed_bytes, mut count) = (Vec::new(), 0, 0);
+/// An account's copies with one header: one message. Most have no other.
+#[derive(Debug)]
+struct Share {
+    /// The account's place among the entries.
+    place: usize,
+    /// The header.
+    header: HeaderVersion,
+}
+
+fn shares(entries: &[Entry], places: &[usize]) -> Vec<Share> {
+    let mut shares: Vec<Share> = Vec::with_capacity(places.len());
     for &place in places {
+        let first = shares.len();
+        for Copy { header, .. } in &entries[place].copies {
+            if !shares[first..].iter().any(|share| share.header.is_same(header)) {
+                shares.push(Share { place, header: header.clone() });
+            }
+        }
+    }
+    shares
+}
+
+/// Delivers as many shares as fit into a batch, one at least; how many, and how it went.
+fn deliver_batch(cell: &Cell, mail: &Mail, entries: &[Entry], shares: &[Share]) -> (usize, Result<(), Failure>) {
+    let (mut deliveries, mut packed_bytes, mut count) = (Vec::new(), 0, 0);
+    for share in shares {
         if packed_bytes >= BATCH_BYTES {
             break;
         }
         count += 1;
-        let these = copies(mail, &entries[place]);
+        let these = copies(mail, &entries[share.place], &share.header);
         packed_bytes += these.iter().map(|delivery| delivery.message.stored_bytes()).sum::<u64>();
         deliveries.extend(these);
     }
@@ -81,12 +106,13 @@ fn deliver_batch(cell: &Cell, mail: &Mail, entries: &[Entry], places: &[usize]) 
     (count, result)
 }
 
-/// The deliveries of an account.
-fn copies(mail: &Mail, entry: &Entry) -> Vec<Delivery> {
-    let Some(account) = entry.mail.filter(|_| !entry.copies.is_empty()) else { return Vec::new() };
-    let crlf = entry.bytes(mail);
+/// The deliveries of an account with one header.
+fn copies(mail: &Mail, entry: &Entry, header: &HeaderVersion) -> Vec<Delivery> {
+    let Some(account) = entry.mail else { return Vec::new() };
+    let crlf = entry.bytes(mail, header);
     let message = Prepared::new(&crlf, &examine(&crlf));
-    let copies = entry.copies.iter().map(|copy| Delivery {
+    let ids = entry.ids(mail);
+    let copies = entry.copies.iter().filter(|copy| copy.header.is_same(header)).map(|copy| Delivery {
         account,
         mailbox: copy.mailbox,
         uid: None,
@@ -97,7 +123,7 @@ fn copies(mail: &Mail, entry: &Entry) -> Vec<Delivery> {
         uidl: None,
         traits: Traits::default(),
         item: None,
-        id: mail.ids.map(|ids| ids.copy(&entry.address, copy.mailbox)),
+        id: ids.map(|ids| ids.copy(&entry.address, copy.mailbox)),
     });
     copies.collect()
 }
@@ -182,6 +208,7 @@ fn claim(
 fn new_mail(services: &Services, settings: &Settings, queue: &Queue, mail: &Mail, out: &Outgoing) -> NewMail {
     let (mut envelope, what, by);
     let message;
+    let mut ids = mail.ids;
     match &out.by {
         By::Sender => {
             let purpose = if mail.from.is_some() { mail.purpose } else { Purpose::Notification };
@@ -193,14 +220,15 @@ fn new_mail(services: &Services, settings: &Settings, queue: &Queue, mail: &Mail
         By::Alias(alias) => {
             envelope = queue.envelope(Purpose::Forward, &sent_on_path(services, queue, mail));
             (what, by) = ("alias", alias.key().to_owned());
-            message = sent_on(services, settings, mail, std::slice::from_ref(alias));
+            message = sent_on(services, settings, mail, std::slice::from_ref(alias), &[]);
         }
-        By::Account(_, path) => {
+        By::Account { path, headers, ids: those, .. } => {
+            ids = *those;
             let account = &path[0];
             envelope = queue.envelope(Purpose::Forward, &sent_on_path(services, queue, mail));
             envelope.account = Some(account.to_string());
             (what, by) = ("account", account.key().to_owned());
-            message = sent_on(services, settings, mail, path);
+            message = sent_on(services, settings, mail, path, headers);
         }
         By::Reply(_, account, reply) => {
             envelope = queue.envelope(Purpose::Reply, "");
@@ -220,7 +248,7 @@ fn new_mail(services: &Services, settings: &Settings, queue: &Queue, mail: &Mail
         envelope.require_tls = mail.parameters.require_tls;
     }
     envelope.smtputf8 = !answers && mail.parameters.utf8 || out.recipients.iter().any(|(to, _)| to.is_utf8());
-    let key = mail.ids.map(|ids| ids.outgoing(what, &by, out.recipients.iter().map(|(to, _)| to)));
+    let key = ids.map(|ids| ids.outgoing(what, &by));
     let recipients = out.recipients.iter().map(|(_, recipient)| recipient.clone()).collect();
     Queue::mail(key, envelope, recipients, &message)
 }
@@ -237,10 +265,15 @@ fn sent_on_path(services: &Services, queue: &Queue, mail: &Mail) -> String {
 
 /// The bytes of what is sent on, by whom, the last first. It is sealed by the last one's domain (RFC 8617): what was found of
 /// it when it came is not found any more at the next server.
-fn sent_on(services: &Services, settings: &Settings, mail: &Mail, by: &[Address]) -> Vec<u8> {
+fn sent_on(
+    services: &Services,
+    settings: &Settings,
+    mail: &Mail,
+    by: &[Address],
+    headers: &[HeaderVersion],
+) -> Vec<u8> {
     let mut message: Vec<u8> = by.iter().flat_map(|by| format!("Delivered-To: {by}\r\n").into_bytes()).collect();
-    message.extend_from_slice(&mail.head);
-    message.extend_from_slice(&mail.message);
+    push_message(&mut message, mail, headers);
     let (Some(findings), [last, ..]) = (&mail.findings, by) else { return message };
     let host = &services.policy.hostname;
     let set = settings.keys.seal(&services.directory, last.domain(), &message, findings, host, mail.at_s);

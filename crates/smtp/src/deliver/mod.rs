@@ -18,7 +18,7 @@ mod act;
 mod notice;
 mod plan;
 
-pub(crate) use notice::tell_of_rate;
+pub(crate) use notice::{TooMuch, tell_of_rate};
 
 use crate::checks::Policy;
 use crate::ids::Ids;
@@ -171,6 +171,9 @@ pub(crate) fn deliver(services: &Services, settings: &Settings, mut mail: Mail) 
     count(settings, &mut mail);
     let mail = &mail;
     let mut plan = plan::plan(services, settings, mail);
+    for (id, address) in &plan.too_much {
+        tell_of_rate(services, settings, *id, address, TooMuch::SentOn);
+    }
     if mail.each || plan.outcomes.iter().all(Result::is_ok) {
         act::act(services, settings, mail, &mut plan);
     }

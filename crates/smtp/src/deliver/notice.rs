@@ -2,13 +2,13 @@
 
 use crate::script::Fault;
 use crate::settings::Settings;
-use directory::{Account, AccountId, SieveMemoryId};
+use directory::{AccountId, SieveMemoryId};
 use edge::Services;
 use jiff::Timestamp;
 use message::{Address, Flags, examine};
 use queue::Queue;
 use std::error::Error;
-use store::spool::{NewRecipient, Notify, Purpose};
+use store::spool::{DeliveryId, NewRecipient, Notify, Purpose};
 use store::{Delivery, Prepared, Traits};
 
 /// How long somebody is not told the same again about a script, in seconds.
@@ -54,19 +54,80 @@ pub(super) fn tell_of_fault(services: &Services, id: AccountId, address: &Addres
     tell(services, address, &notice, now_s);
 }
 
+/// What an account does too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TooMuch {
+    /// Its owner sends.
+    Sent,
+    /// Its scripts send on and answer.
+    SentOn,
+}
+
 /// Tells an account's owner and the admins of its domain that it sends more than it may. It may be a stolen password, so the
 /// admins hear of it whatever becomes of the account. Blocks.
-pub(crate) fn tell_of_rate(services: &Services, settings: &Settings, account: &Account) {
-    let address = &account.address;
+pub(crate) fn tell_of_rate(
+    services: &Services,
+    settings: &Settings,
+    id: AccountId,
+    address: &Address,
+    too_much: TooMuch,
+) {
     let now_s = Timestamp::now().as_second();
-    tracing::warn!(account = %address, "an account sends more than it may: its mail is refused for now");
-    let memory = SieveMemoryId::new("rate", &[]);
+    let memory = match too_much {
+        TooMuch::Sent => {
+            tracing::warn!(account = %address, "an account sends more than it may: its mail is refused for now");
+            SieveMemoryId::new("rate", &[])
+        }
+        TooMuch::SentOn => {
+            tracing::warn!(account = %address, "an account's scripts send more than they may: for now they send nothing");
+            SieveMemoryId::new("rate of scripts", &[])
+        }
+    };
     let until_s = now_s.saturating_add(RATE_S);
-    let is_new = services.directory.write(|tx| tx.claim_sieve_memory(account.id, &memory, now_s, until_s));
+    let is_new = services.directory.write(|tx| tx.claim_sieve_memory(id, &memory, now_s, until_s));
     if !is_new.is_ok_and(|is_new| is_new) {
         return;
     }
-    let notice = Notice {
+    let notice = match too_much {
+        TooMuch::Sent => of_sending(address),
+        TooMuch::SentOn => of_sending_on(address),
+    };
+    tell(services, address, &notice, now_s);
+    let admins = services.directory.admins_of_domain(address.domain()).unwrap_or_else(|error| {
+        tracing::error!(error = edge::causes(&error), "the admins of a domain cannot be told");
+        Vec::new()
+    });
+    for admin in admins.into_iter().filter(|admin| admin.login != *address) {
+        match services.directory.account(&admin.login) {
+            Ok(Some(here)) => tell(services, &here.address, &notice, now_s),
+            _ => tell_elsewhere(services, settings, &admin.login, &notice, now_s),
+        }
+    }
+}
+
+fn of_sending_on(address: &Address) -> Notice {
+    Notice {
+        subject: format!("Demasiado correo reenviado desde {address} / Too much mail sent on from {address}"),
+        text: format!(
+            "El reenvío, los filtros o las respuestas automáticas de la cuenta {address} han enviado más correo del \
+             permitido. De momento no envían más, y vuelven a hacerlo poco a poco. No se pierde ningún mensaje: los que no \
+             se reenvían están en la bandeja de entrada.\n\n\
+             Si usted no ha pedido ese reenvío, alguien conoce la contraseña: cámbiela cuanto antes, y revise el reenvío y \
+             los filtros. Si es lo que quiere, hable con quien administra su dominio. Este aviso se envía como mucho una vez \
+             al día.\n\
+             \n-- \n\n\
+             Forwarding, filters or automatic answers of the account {address} have sent more mail than they may. For now \
+             they send no more; little by little they will. No message is lost: those that are not sent on are in the \
+             inbox.\n\n\
+             If you did not ask for that forwarding, somebody knows the password: change it as soon as you can, and look \
+             at your forwarding and filters. If it is what you want, speak with whoever administers your domain. This is \
+             told once a day at most.\n"
+        ),
+    }
+}
+
+fn of_sending(address: &Address) -> Notice {
+    Notice {
         subject: format!("Demasiado correo enviado desde {address} / Too much mail sent from {address}"),
         text: format!(
             "La cuenta {address} ha enviado más correo del permitido. De momento no se aceptan más mensajes suyos; se \
@@ -79,17 +140,6 @@ pub(crate) fn tell_of_rate(services: &Services, settings: &Settings, account: &A
              If it is not you who sends, somebody knows the password: change it as soon as you can. If it is meant, send it in \
              several goes or speak with whoever administers your domain. This is told once a day at most.\n"
         ),
-    };
-    tell(services, address, &notice, now_s);
-    let admins = services.directory.admins_of_domain(address.domain()).unwrap_or_else(|error| {
-        tracing::error!(error = edge::causes(&error), "the admins of a domain cannot be told");
-        Vec::new()
-    });
-    for admin in admins.into_iter().filter(|admin| admin.login != *address) {
-        match services.directory.account(&admin.login) {
-            Ok(Some(here)) => tell(services, &here.address, &notice, now_s),
-            _ => tell_elsewhere(services, settings, &admin.login, &notice, now_s),
-        }
     }
 }
 
@@ -139,8 +189,9 @@ fn try_tell(services: &Services, to: &Address, notice: &Notice, now_s: i64) -> R
 fn written(host: &str, to: &Address, notice: &Notice, now_s: i64) -> Vec<u8> {
     let Notice { subject, text } = notice;
     let date = crate::trace::date(Timestamp::from_second(now_s).unwrap_or(Timestamp::UNIX_EPOCH));
-    let digest = crate::ids::hash(&[to.key().as_bytes(), subject.as_bytes(), text.as_bytes(), &now_s.to_le_bytes()]);
-    let id = &blake3::Hash::from(digest).to_hex()[..32];
+    let parts = [to.key().as_bytes(), subject.as_bytes(), text.as_bytes(), &now_s.to_le_bytes()];
+    let name = DeliveryId::of("reintegra 2026-11 notices", &parts).0;
+    let id: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
     let head = format!(
         "Date: {date}\nFrom: MAILER-DAEMON@{host}\nTo: {to}\nSubject: {subject}\n\
          Message-ID: <notice.{id}@{host}>\nAuto-Submitted: auto-generated\nMIME-Version: 1.0\n\

@@ -6,22 +6,27 @@
 
 use super::{Failure, Mail};
 use crate::boxes::Boxes;
+use crate::ids::Ids;
 use crate::inspect;
+use crate::rate::{Answer, Event};
 use crate::recipient::{self, Local, Question, Remote};
-use crate::script::{self, Context, Fault, Seeing};
+use crate::script::{self, Context, Fault, Kept, Seeing};
 use crate::settings::Settings;
 use crate::syntax::EnvelopeAddress;
 use crate::trace;
 use directory::AccountId;
 use edge::Services;
-use message::{Address, Flags, Keyword, MailboxName};
-use sieve::{Action, MessageFlags, Seen, VacationReply};
+use message::{Address, Flags, Keyword, MailboxName, header};
+use sieve::{Action, HeaderVersion, MessageFlags, Seen, VacationReply};
 use std::collections::{BTreeSet, HashSet};
 use store::spool::{NewRecipient, Notify};
 use store::{Cell, MailboxId};
 
 /// How many accounts scripts may send one message on to.
 const MAX_SENT_ON: usize = 100;
+
+/// How many accounts may change a message's header one after another as they send it on to each other: each adds to it.
+const MAX_CHANGES: usize = 8;
 
 /// What is to be done for a message.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub(super) struct Plan {
     pub(super) outgoing: Vec<Outgoing>,
     /// What became of each recipient so far.
     pub(super) outcomes: Vec<Result<(), Failure>>,
+    /// Accounts of which it is to be told that their scripts send too much.
+    pub(super) too_much: Vec<(AccountId, Address)>,
 }
 
 /// An account that gets a message.
@@ -47,6 +54,8 @@ pub(super) struct Entry {
     pub(super) original: Option<(String, String)>,
     /// Accounts that sent it on to this one, the last first.
     pub(super) path: Vec<Address>,
+    /// What became of the message's header on that way, the first change first.
+    pub(super) headers: Vec<HeaderVersion>,
     /// The recipients that led to it, by their places.
     pub(super) recipients: BTreeSet<usize>,
     /// Its place in its cell, with what goes into which mailbox.
@@ -72,6 +81,8 @@ pub(super) struct Copy {
     pub(super) flags: Flags,
     /// Keywords, each once, sorted.
     pub(super) keywords: Vec<Keyword>,
+    /// What the account's script made of the header.
+    pub(super) header: HeaderVersion,
 }
 
 /// What goes to the queue.
@@ -85,6 +96,15 @@ pub(super) struct Outgoing {
     pub(super) for_recipients: BTreeSet<usize>,
 }
 
+/// What the sender knows of an address that gets a message.
+#[derive(Debug, Default)]
+struct Known {
+    /// What it was to the sender.
+    original: Option<String>,
+    /// Whether the sender did not name it.
+    hidden: bool,
+}
+
 /// On whose behalf something goes to the queue.
 #[derive(Debug)]
 pub(super) enum By {
@@ -92,8 +112,17 @@ pub(super) enum By {
     Sender,
     /// An alias leads there.
     Alias(Address),
-    /// An account sends it on: the account, and those that it has it from, the last first.
-    Account(AccountId, Vec<Address>),
+    /// An account sends it on.
+    Account {
+        /// Its number in the directory.
+        id: AccountId,
+        /// The account, and those that it has it from, the last first.
+        path: Vec<Address>,
+        /// What became of the header on that way, the first change first.
+        headers: Vec<HeaderVersion>,
+        /// What its deliveries are known by.
+        ids: Option<Ids>,
+    },
     /// An account answers.
     Reply(AccountId, Address, Box<VacationReply>),
 }
@@ -101,7 +130,7 @@ pub(super) enum By {
 /// Finds out what is to be done. Runs scripts, reads directory and store; makes mailboxes that scripts want made.
 pub(super) fn plan(services: &Services, settings: &Settings, mail: &Mail) -> Plan {
     let outcomes = vec![Ok(()); mail.recipients.len()];
-    let plan = Plan { entries: Vec::new(), outgoing: Vec::new(), outcomes };
+    let plan = Plan { entries: Vec::new(), outgoing: Vec::new(), outcomes, too_much: Vec::new() };
     let before = inspect::delivered_to(&mail.message);
     let mut planner = Planner { services, settings, mail, before, plan };
     planner.recipients();
@@ -186,6 +215,7 @@ impl Planner<'_> {
             to,
             original: named.next(),
             path,
+            headers: Vec::new(),
             recipients,
             copies: Vec::new(),
             mail: None,
@@ -225,9 +255,28 @@ impl Planner<'_> {
 
     /// An address that gets it by the queue.
     fn enqueue(&mut self, by: By, address: &EnvelopeAddress, place: usize, notify: Notify) {
-        let original = self.mail.recipients[place].parameters.orcpt.as_ref();
-        let original = original.map(|(kind, address)| format!("{kind};{address}"));
-        self.send(by, address, &BTreeSet::from([place]), notify, original);
+        let places = BTreeSet::from([place]);
+        let known = match by {
+            By::Sender => Known { original: self.named(&places), hidden: false },
+            By::Alias(_) | By::Account { .. } | By::Reply(..) => self.known_as(&places),
+        };
+        self.send(by, address, &places, notify, known);
+    }
+
+    /// What some recipients were to the sender, where the sender said (ORCPT).
+    fn named(&self, places: &BTreeSet<usize>) -> Option<String> {
+        let named = places.iter().find_map(|&place| self.mail.recipients[place].parameters.orcpt.as_ref());
+        named.map(|(kind, address)| format!("{kind};{address}"))
+    }
+
+    /// What the sender knows some recipients by: what it said, or else as it named one of them (RFC 3461 §5.2.1). Of what is
+    /// sent on for them it hears under this name.
+    fn known_as(&self, places: &BTreeSet<usize>) -> Known {
+        let original = self.named(places).or_else(|| {
+            let address = &self.mail.recipients[*places.first()?].address;
+            Some(format!("{};{address}", if address.is_utf8() { "utf-8" } else { "rfc822" }))
+        });
+        Known { original, hidden: true }
     }
 
     fn send(
@@ -236,7 +285,7 @@ impl Planner<'_> {
         address: &EnvelopeAddress,
         for_recipients: &BTreeSet<usize>,
         notify: Notify,
-        original: Option<String>,
+        Known { original, hidden }: Known,
     ) {
         let text = address.to_string();
         let Some(recipient) = queue::recipient(&text) else {
@@ -246,7 +295,7 @@ impl Planner<'_> {
             }
             return;
         };
-        let recipient = NewRecipient { notify, original, ..recipient };
+        let recipient = NewRecipient { notify, original, hidden, ..recipient };
         let there = self.plan.outgoing.iter_mut().find(|other| other.by.goes_with(&by));
         match there {
             Some(there) => {
@@ -275,9 +324,17 @@ impl Planner<'_> {
             return self.plain(place, cell, account);
         }
         let mut boxes = Boxes::read(cell, account, &address)?;
-        let bytes = self.plan.entries[place].bytes(mail);
+        let entry = &self.plan.entries[place];
+        let (top, bytes) = (entry.top(mail), entry.bytes(mail, &HeaderVersion::default()));
         let (from, to_text) = (mail.reverse_path(), to.to_string());
-        let seeing = Seeing { crlf: &bytes, from: &from, to: &to_text, time_s: mail.at_s, unwanted: mail.unwanted };
+        let seeing = Seeing {
+            crlf: &bytes,
+            top_bytes: top.len(),
+            from: &from,
+            to: &to_text,
+            time_s: mail.at_s,
+            unwanted: mail.unwanted,
+        };
         let mut context = Context {
             directory: &services.directory,
             account: id,
@@ -291,19 +348,19 @@ impl Planner<'_> {
         drop(bytes);
         for action in decision.actions {
             match action {
-                Action::Keep { flags } => self.copy(place, boxes.inbox()?, flags),
-                Action::FileInto { mailbox, special_use, create, flags, .. } => {
+                Action::Keep { flags, header } => self.copy(place, boxes.inbox()?, flags, header),
+                Action::FileInto { mailbox, special_use, create, flags, header, .. } => {
                     let there = match boxes.named(&mailbox) {
                         Some(there) => Some(there.id),
                         None if create => boxes.make(&mailbox, special_use)?,
                         None => None,
                     };
                     let inbox = boxes.inbox()?;
-                    self.copy(place, there.unwrap_or(inbox), flags);
+                    self.copy(place, there.unwrap_or(inbox), flags, header);
                 }
-                Action::Redirect { address, .. } => {
-                    if !self.redirect(place, &address, &path)? {
-                        self.copy(place, boxes.inbox()?, MessageFlags::default());
+                Action::Redirect { address, header, .. } => {
+                    if !self.redirect(place, &address, &path, &header)? {
+                        self.copy(place, boxes.inbox()?, MessageFlags::default(), header);
                     }
                 }
                 Action::Discard => {}
@@ -311,9 +368,9 @@ impl Planner<'_> {
                 Action::Vacation(reply) => self.reply(place, reply),
             }
         }
-        if let Some(flags) = decision.keep {
+        if let Some(Kept { flags, header }) = decision.keep {
             let mailbox = if mail.unwanted { boxes.junk()? } else { boxes.inbox()? };
-            self.copy(place, mailbox, flags);
+            self.copy(place, mailbox, flags, header);
         }
         let entry = &mut self.plan.entries[place];
         (entry.seen, entry.faults) = (decision.seen, decision.faults);
@@ -326,17 +383,18 @@ impl Planner<'_> {
         let address = &self.plan.entries[place].address;
         let gone = || store::StoreError::Caller(format!("the account {address} has no INBOX"));
         let inbox = inbox.ok_or_else(gone)?.id;
-        self.copy(place, inbox, MessageFlags::default());
+        self.copy(place, inbox, MessageFlags::default(), HeaderVersion::default());
         Ok(())
     }
 
-    /// One copy to a mailbox, however often it is named (RFC 5228 §2.10.3).
-    fn copy(&mut self, place: usize, mailbox: MailboxId, flags: MessageFlags) {
+    /// One copy to a mailbox, however often it is named (RFC 5228 §2.10.3): the first, whatever becomes of the header
+    /// (RFC 5293 §7).
+    fn copy(&mut self, place: usize, mailbox: MailboxId, flags: MessageFlags, header: HeaderVersion) {
         let copies = &mut self.plan.entries[place].copies;
         let at = match copies.iter().position(|copy| copy.mailbox == mailbox) {
             Some(at) => at,
             None => {
-                copies.push(Copy { mailbox, flags: Flags::NONE, keywords: Vec::new() });
+                copies.push(Copy { mailbox, flags: Flags::NONE, keywords: Vec::new(), header });
                 copies.len() - 1
             }
         };
@@ -348,8 +406,14 @@ impl Planner<'_> {
         copy.keywords.truncate(store::MAX_KEYWORDS);
     }
 
-    /// Sends it on; whether somebody else has it for that.
-    fn redirect(&mut self, place: usize, to: &Address, path: &[Address]) -> Result<bool, Failure> {
+    /// Sends it on; whether everybody has it for that who is to.
+    fn redirect(
+        &mut self,
+        place: usize,
+        to: &Address,
+        path: &[Address],
+        header: &HeaderVersion,
+    ) -> Result<bool, Failure> {
         let own = self.plan.entries[place].address.clone();
         if *to == own {
             return Ok(false);
@@ -364,7 +428,7 @@ impl Planner<'_> {
         let resolved = match recipient::resolve(self.services, &question) {
             Ok(resolved) => resolved,
             Err(why) if why.is_temporary() && self.may_wait() => {
-                self.forward(place, &question.address, path);
+                self.forward(place, &question.address, path, header);
                 return Ok(true);
             }
             Err(why) => {
@@ -374,19 +438,47 @@ impl Planner<'_> {
         };
         let mut reached = false;
         for local in &resolved.local {
-            reached |= self.lead(place, local, &question.address, path);
+            reached |= self.lead(place, local, &question.address, path, header);
         }
+        let mut all = true;
         for remote in &resolved.remote {
-            if self.settings.queue.is_some() {
-                self.forward(place, &remote.address, path);
-                reached = true;
+            let may = self.settings.queue.is_some() && self.may_send_on(place);
+            if may {
+                self.forward(place, &remote.address, path, header);
             }
+            reached |= may;
+            all &= may;
         }
-        Ok(reached)
+        Ok(reached && all)
     }
 
-    /// Sends it on to an account here; false where it goes in circles, or too far.
-    fn lead(&mut self, place: usize, local: &Local, to: &EnvelopeAddress, path: &[Address]) -> bool {
+    /// Whether an account's scripts may send something to another server now, or answer.
+    fn may_send_on(&mut self, place: usize) -> bool {
+        let entry = &self.plan.entries[place];
+        let rate = self.settings.rate.as_ref();
+        let Answer::No { tell } = rate.map_or(Answer::Yes, |rate| rate.allows(Event::SentOn(entry.id))) else {
+            return true;
+        };
+        metrics::counter!("reintegra_smtp_rates_exceeded_total").increment(1);
+        tracing::info!(
+            id = self.mail.id, account = %entry.address,
+            "an account's scripts have sent enough for now: what they would send on is kept, and not answered"
+        );
+        if tell {
+            self.plan.too_much.push((entry.id, entry.address.clone()));
+        }
+        false
+    }
+
+    /// Sends it on to an account here; false where it goes in circles, or too far. Who has it already has it as it is.
+    fn lead(
+        &mut self,
+        place: usize,
+        local: &Local,
+        to: &EnvelopeAddress,
+        path: &[Address],
+        header: &HeaderVersion,
+    ) -> bool {
         let known = self.plan.entries.iter().position(|entry| entry.address == local.account);
         let next = match known {
             Some(next) if self.leads_to(next, place) => return false,
@@ -395,7 +487,13 @@ impl Planner<'_> {
             None if self.plan.entries.len() >= self.mail.recipients.len().saturating_add(MAX_SENT_ON) => return false,
             None => {
                 let path = [std::slice::from_ref(&self.plan.entries[place].address), path].concat();
-                self.add(local, to.clone(), path, BTreeSet::new())
+                let headers = self.plan.entries[place].headers_with(header);
+                if headers.len() > MAX_CHANGES {
+                    return false;
+                }
+                let next = self.add(local, to.clone(), path, BTreeSet::new());
+                self.plan.entries[next].headers = headers;
+                next
             }
         };
         self.plan.entries[place].leads_to.push(next);
@@ -405,24 +503,26 @@ impl Planner<'_> {
     }
 
     /// Sends it on by the queue.
-    fn forward(&mut self, place: usize, to: &EnvelopeAddress, path: &[Address]) {
+    fn forward(&mut self, place: usize, to: &EnvelopeAddress, path: &[Address], header: &HeaderVersion) {
         let entry = &self.plan.entries[place];
-        let (by, recipients) = ([std::slice::from_ref(&entry.address), path].concat(), entry.recipients.clone());
+        let (path, recipients) = ([std::slice::from_ref(&entry.address), path].concat(), entry.recipients.clone());
         // A sender who wants to hear nothing of any of them hears nothing of this one.
         let wants_none = recipients.iter().all(|&place| self.notify(place) == Notify::NEVER);
         let notify = if wants_none { Notify::NEVER } else { Notify::DEFAULT };
-        self.send(By::Account(entry.id, by), to, &recipients, notify, None);
+        let known_as = self.known_as(&recipients);
+        let by = By::Account { id: entry.id, path, headers: entry.headers_with(header), ids: entry.ids(self.mail) };
+        self.send(by, to, &recipients, notify, known_as);
     }
 
     /// Answers, where there is a queue that brings the answer.
     fn reply(&mut self, place: usize, reply: VacationReply) {
-        if self.settings.queue.is_none() {
+        if self.settings.queue.is_none() || !self.may_send_on(place) {
             return;
         }
         let entry = &self.plan.entries[place];
         let (recipients, to) = (entry.recipients.clone(), EnvelopeAddress::from(&reply.recipient));
         let by = By::Reply(entry.id, entry.address.clone(), Box::new(reply));
-        self.send(by, &to, &recipients, Notify::NEVER, None);
+        self.send(by, &to, &recipients, Notify::NEVER, Known::default());
     }
 
     /// Nothing is done for an account, and its recipients have failed.
@@ -474,7 +574,11 @@ impl Planner<'_> {
         });
         if self.may_wait() && self.mail.from.is_some() && leads_there_alone {
             let notify = Notify { success: false, failure: true, delay: false };
-            return self.send(By::Sender, &own, &recipients, notify, None);
+            // Who named an alias is not told which of those behind it refuses.
+            let named = |place: &usize| self.mail.recipients[*place].address.hosted();
+            let is_named = recipients.iter().any(|place| named(place).is_some_and(|named| named == entry.address));
+            let known = if is_named { Known::default() } else { self.known_as(&recipients) };
+            return self.send(By::Sender, &own, &recipients, notify, known);
         }
         let (cell, address) = (self.services.store.cell_of(&entry.address), entry.address.clone());
         let kept = match entry.mail {
@@ -489,17 +593,52 @@ impl Planner<'_> {
 }
 
 impl Entry {
-    /// The account's copy of a message.
-    pub(super) fn bytes(&self, mail: &Mail) -> Vec<u8> {
+    /// What stands above the account's copies of a message.
+    fn top(&self, mail: &Mail) -> Vec<u8> {
         let mut crlf = trace::delivered(mail.from.as_ref(), &self.address, self.original.as_ref()).into_bytes();
         for before in &self.path {
             crlf.extend_from_slice(format!("Delivered-To: {before}\r\n").as_bytes());
         }
-        crlf.reserve(mail.head.len() + mail.message.len());
-        crlf.extend_from_slice(&mail.head);
-        crlf.extend_from_slice(&mail.message);
         crlf
     }
+
+    /// The account's copy of a message.
+    pub(super) fn bytes(&self, mail: &Mail, header: &HeaderVersion) -> Vec<u8> {
+        let mut crlf = self.top(mail);
+        push_message(&mut crlf, mail, &self.headers_with(header));
+        crlf
+    }
+
+    /// What the account's copies, and what it sends on, are known by.
+    pub(super) fn ids(&self, mail: &Mail) -> Option<Ids> {
+        match self.headers.is_empty() {
+            true => mail.ids,
+            false => mail.ids.map(|ids| ids.changed_by(&self.path)),
+        }
+    }
+
+    /// What became of the header on the way to the account and by its script.
+    fn headers_with(&self, header: &HeaderVersion) -> Vec<HeaderVersion> {
+        let headers = self.headers.iter().chain(std::iter::once(header));
+        headers.filter(|header| !header.is_original()).cloned().collect()
+    }
+}
+
+/// Writes a message with what became of its header, the first change first.
+pub(super) fn push_message(out: &mut Vec<u8>, mail: &Mail, headers: &[HeaderVersion]) {
+    if headers.is_empty() {
+        out.reserve(mail.head.len() + mail.message.len());
+        out.extend_from_slice(&mail.head);
+        out.extend_from_slice(&mail.message);
+        return;
+    }
+    // Only the header is written anew each time: many may have changed it, and a message may be large.
+    let (header, body) = mail.message.split_at(header::length(&mail.message));
+    let header = [&mail.head[..], header].concat();
+    let edited = headers.iter().fold(header, |header, version| version.apply(&header).into_owned());
+    out.reserve(edited.len() + body.len());
+    out.extend_from_slice(&edited);
+    out.extend_from_slice(body);
 }
 
 impl By {
@@ -508,7 +647,10 @@ impl By {
         match (self, other) {
             (By::Sender, By::Sender) => true,
             (By::Alias(one), By::Alias(other)) => one == other,
-            (By::Account(one, _), By::Account(other, _)) => one == other,
+            (By::Account { id: one, headers, .. }, By::Account { id: other, headers: others, .. }) => {
+                let same = headers.iter().zip(others).all(|(header, other)| header.is_same(other));
+                one == other && headers.len() == others.len() && same
+            }
             _ => false,
         }
     }

@@ -1,5 +1,6 @@
 //! Scripts as they were checked, so that an account that gets much mail has its script read once.
 
+use sieve::Features;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +13,10 @@ pub(crate) type Compiled = Result<sieve::Script, String>;
 /// Scripts that were checked, over all services that share them. They are known by their text: one that is changed is
 /// another one.
 #[derive(Default)]
-pub struct Scripts(Mutex<Kept>);
+pub struct Scripts {
+    features: Features,
+    kept: Mutex<Kept>,
+}
 
 #[derive(Default)]
 struct Kept {
@@ -22,13 +26,18 @@ struct Kept {
 }
 
 impl Scripts {
+    /// None yet; those that come may do what is said beside what every script may.
+    pub fn new(features: Features) -> Self {
+        Scripts { features, kept: Mutex::default() }
+    }
+
     /// A script that may be run.
     pub(crate) fn compiled(&self, text: &[u8]) -> Arc<Compiled> {
         let key = *blake3::hash(text).as_bytes();
         if let Some((there, _)) = self.lock().by_text.get(&key) {
             return Arc::clone(there);
         }
-        let compiled = Arc::new(sieve::parse(text).map_err(|errors| {
+        let compiled = Arc::new(sieve::parse_with(text, self.features).map_err(|errors| {
             errors.first().map_or_else(|| "the script cannot be read".to_owned(), ToString::to_string)
         }));
         self.lock().keep(key, &compiled, text.len());
@@ -36,7 +45,7 @@ impl Scripts {
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

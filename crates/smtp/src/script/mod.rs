@@ -18,7 +18,7 @@ use directory::{AccountId, Directory, DirectoryError};
 use message::mime;
 use sieve::limits::MAX_REDIRECTS;
 use sieve::settings::MAX_FORWARDS;
-use sieve::{Action, Delivery, MessageFlags, Seen};
+use sieve::{Action, Delivery, HeaderVersion, MessageFlags, Seen};
 
 /// How the script of an account's settings is called where something is said about it.
 const SETTINGS: &str = "forwarding and vacation";
@@ -29,11 +29,19 @@ pub(crate) struct Decision {
     /// What they ask for; no implicit keep among it.
     pub(crate) actions: Vec<Action>,
     /// The implicit keep, where nothing cancelled it.
-    pub(crate) keep: Option<MessageFlags>,
+    pub(crate) keep: Option<Kept>,
     /// What to remember once all is done.
     pub(crate) seen: Vec<Seen>,
     /// What went wrong.
     pub(crate) faults: Vec<Fault>,
+}
+
+/// How a message is kept that nothing was said about.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) flags: MessageFlags,
+    /// What becomes of the header.
+    pub(crate) header: HeaderVersion,
 }
 
 /// A script that failed.
@@ -50,6 +58,8 @@ pub(crate) struct Fault {
 pub(crate) struct Seeing<'a> {
     /// Its bytes as they will be stored.
     pub(crate) crlf: &'a [u8],
+    /// How many of them stand above what scripts may change.
+    pub(crate) top_bytes: usize,
     /// The reverse-path; empty for a null one.
     pub(crate) from: &'a str,
     /// The forward-path, subaddress included.
@@ -93,10 +103,11 @@ pub(crate) fn decide(
     seeing: &Seeing<'_>,
     context: &mut Context<'_, '_>,
 ) -> Decision {
-    let mut decision = Decision { keep: Some(MessageFlags::default()), ..Decision::default() };
+    let mut decision = Decision { keep: Some(Kept::default()), ..Decision::default() };
     let message = mime::parse(seeing.crlf);
     let delivery = Delivery {
         crlf: seeing.crlf,
+        top_bytes: seeing.top_bytes,
         message: &message,
         envelope_from: seeing.from,
         envelope_to: seeing.to,
@@ -131,8 +142,8 @@ impl Decision {
         // An implicit keep stands among the actions; one that is not there stands in INBOX with a `fileinto`.
         let kept = actions.iter().position(|action| implicit_keep && matches!(action, Action::Keep { .. }));
         self.keep = match kept.map(|place| actions.remove(place)) {
-            Some(Action::Keep { flags }) => Some(flags),
-            _ => implicit_keep.then(MessageFlags::default),
+            Some(Action::Keep { flags, header }) => Some(Kept { flags, header }),
+            _ => implicit_keep.then(|| Kept { header: of_inbox(&actions), ..Kept::default() }),
         };
         if actions.iter().any(|action| matches!(action, Action::Reject { .. })) {
             // Who is told that it was refused must not be told anything else.
@@ -163,6 +174,15 @@ impl Decision {
             self.keep.get_or_insert_default();
         }
     }
+}
+
+/// What becomes of the header of a message that goes to INBOX.
+fn of_inbox(actions: &[Action]) -> HeaderVersion {
+    let there = actions.iter().find_map(|action| match action {
+        Action::FileInto { mailbox, header, .. } if mailbox.is_inbox() => Some(header.clone()),
+        _ => None,
+    });
+    there.unwrap_or_default()
 }
 
 /// The offset from UTC of the zone that this host lives in.

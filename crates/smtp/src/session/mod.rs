@@ -3,7 +3,7 @@
 mod auth;
 mod transaction;
 
-use crate::deliver::{self, Mail};
+use crate::deliver::{self, Mail, TooMuch};
 use crate::rate::{Answer, Event};
 use crate::recipient::Question;
 use crate::settings::{Role, Settings};
@@ -260,7 +260,8 @@ impl Session {
             Answer::No { tell } => {
                 metrics::counter!("reintegra_smtp_rates_exceeded_total").increment(1);
                 if let Some(account) = self.sender().filter(|_| tell) {
-                    deliver::tell_of_rate(&self.services, &self.settings, account);
+                    let (id, address) = (account.id, &account.address);
+                    deliver::tell_of_rate(&self.services, &self.settings, id, address, TooMuch::Sent);
                 }
                 false
             }

@@ -256,7 +256,7 @@ impl Session {
     fn came(&mut self, transaction: Transaction, body: Body, out: &mut Vec<u8>) -> Next {
         let Body { receiver, reservation } = body;
         let of_data = receiver.has_ended();
-        let message = match receiver.finish() {
+        let mut message = match receiver.finish() {
             Ok(message) => message,
             // What comes behind may be meant as a part of it by whoever brought it: nothing there is obeyed.
             Err(fault @ (Fault::BareEnding | Fault::Nul)) if of_data => {
@@ -271,6 +271,7 @@ impl Session {
                 return self.say(&answer::to_fault(fault), out);
             }
         };
+        crate::inspect::set_apart(&mut message);
         let id =
             format!("{:x}-{:x}", jiff::Timestamp::now().as_microsecond(), MESSAGES.fetch_add(1, Ordering::Relaxed));
         let trace = self.trace(id.clone(), transaction.parameters.utf8);

@@ -17,7 +17,7 @@ fn asking(address: SocketAddr, on_failure: OnFailure) -> World {
 }
 
 /// Something that answers one question after the other; what it was asked comes by the channel.
-fn answering(answers: &[&str]) -> (SocketAddr, mpsc::Receiver<String>) {
+pub(crate) fn answering(answers: &[&str]) -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (asked, questions) = mpsc::channel();
@@ -41,7 +41,7 @@ fn answering(answers: &[&str]) -> (SocketAddr, mpsc::Receiver<String>) {
     (address, questions)
 }
 
-fn http(json: &str) -> String {
+pub(crate) fn http(json: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{json}", json.len())
 }
 

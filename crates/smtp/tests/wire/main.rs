@@ -7,6 +7,7 @@ mod clients;
 mod durability;
 mod filter;
 mod handover;
+mod header_edits;
 mod lmtp;
 mod mx;
 mod origin;

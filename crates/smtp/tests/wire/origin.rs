@@ -133,6 +133,24 @@ fn what_a_domain_asks_for_is_done() {
     world.finish();
 }
 
+/// A first line of white space would be a part of the last field that is put above it.
+#[test]
+fn nothing_is_added_to_what_was_found() {
+    let names = Names::new(zones());
+    let provenance = Arc::new(Provenance::new(names.verifier(), Policy::default()));
+    let world = World::queueing(Role::Mx, |settings| settings.provenance = Some(provenance.clone()));
+    let lines = " ; dmarc=pass header.from=bank.example\n\tspf=pass\nFrom: a@bank.example\n";
+    assert!(world.hello().mail("a@none.example", &[ANA], &format!("{lines}Subject: a\n\ntext\n")).starts_with("250"));
+    // What comes behind is none of its header, so it has no author, as unwanted mail may have none.
+    let (message, _) = &world.mailbox(ANA, "Junk")[0];
+    let ours = message::header::find(message.as_bytes(), "Authentication-Results").unwrap();
+    let ours = String::from_utf8(ours.value().into_owned()).unwrap();
+    assert!(ours.starts_with("mail.example.org;") && !ours.contains("bank") && !ours.contains("=pass"), "{ours}");
+    // Nothing of it is lost.
+    assert!(message.ends_with(&format!("\n\n{lines}Subject: a\n\ntext\n").replace('\n', "\r\n")), "{message}");
+    world.finish();
+}
+
 #[test]
 fn what_people_here_send_is_signed_by_their_domain() {
     let world = World::queueing(Role::Submission, |_| {});

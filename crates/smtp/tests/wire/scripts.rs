@@ -19,6 +19,23 @@ fn send(world: &World, to: &str, subject: &str) -> String {
 }
 
 #[test]
+fn who_sends_on_to_where_nothing_goes_keeps_it() {
+    // Nothing here brings mail to other servers.
+    let world = World::new(Role::Mx);
+    world.account("pia@example.org", |_| {});
+    world.alias("both@example.org", &[EVA, "c@other.example"]);
+    world.alias("out@example.org", &["c@other.example"]);
+    world.script(ANA, "redirect \"both@example.org\";");
+    world.script("pia@example.org", "redirect \"out@example.org\";");
+    let mut client = world.hello();
+    assert!(client.mail("x@b.example", &[ANA, "pia@example.org"], "Subject: a\n\n").starts_with("250"));
+    for name in [ANA, EVA, "pia@example.org"] {
+        assert_eq!(world.inbox(name).len(), 1, "{name}");
+    }
+    world.finish();
+}
+
+#[test]
 fn mail_is_filed_as_the_owner_wants() {
     let world = World::new(Role::Mx);
     world.script(

@@ -68,3 +68,21 @@ fn nobody_writes_findings_in_our_name() {
     assert!(message.contains("Results: other.example;") && !message.contains("Results: mail.example.org"), "{message}");
     world.finish();
 }
+
+/// What is added stands above a message, and what begins that must not be a part of it.
+#[test]
+fn nobody_writes_another_author_below_the_one_that_is_added() {
+    let world = World::new(Role::Submission);
+    let mut client = world.hello();
+    client.is(&plain(PASSWORD), "235");
+    let text = format!(" , {EVA}\nDate: Sun, 22 Nov 2026 12:00:00 +0000\nMessage-ID: <1@x>\nSubject: a\n\ntext\n");
+    assert!(client.mail(ANA, &[EVA], &text).starts_with("250"));
+    let message = &world.inbox(EVA)[0];
+    let authors: Vec<_> = message::header::fields(message.as_bytes())
+        .filter(|field| field.is("From"))
+        .map(|f| f.value().into_owned())
+        .collect();
+    assert_eq!(authors, [ANA.as_bytes()]);
+    assert!(message.contains(&format!("\r\n\r\n , {EVA}\r\nDate: ")), "{message}");
+    world.finish();
+}

@@ -286,6 +286,9 @@ impl World {
         drop(self.runtime);
         assert_eq!(self.services.directory.check_consistency().unwrap(), []);
         check(&self.services.store);
+        if let Some(queue) = &self.queue {
+            assert_eq!(queue.spool().check().unwrap().problems, [""; 0]);
+        }
         drop(self.place);
     }
 }
