@@ -575,7 +575,7 @@ pub(crate) enum SieveCommand {
     /// Show a script
     Show(ScriptArgs),
     /// Add a script from standard input, or replace one; it must be right
-    Put(ScriptArgs),
+    Put(ScriptPutArgs),
     /// Let a script run for mail that comes in, instead of any other
     Activate(ScriptArgs),
     /// Let no script run
@@ -590,6 +590,15 @@ pub(crate) struct ScriptArgs {
     pub(crate) account: String,
     /// The script's name
     pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScriptPutArgs {
+    #[command(flatten)]
+    pub(crate) script: ScriptArgs,
+    /// The configuration of `serve`, which says what scripts may do; without it, what they always may
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -702,7 +711,7 @@ pub(crate) struct QueueShowArgs {
 /// Which of the messages that wait; all that is said must hold.
 #[derive(Debug, Args)]
 pub(crate) struct QueueFilterArgs {
-    /// Only from this sender; "" for notices that have none
+    /// Only from this sender; "<>" for notices that have none
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) sender: Option<String>,
     /// Only to this recipient
@@ -732,7 +741,6 @@ pub(crate) enum QueueState {
 #[derive(Debug, Args)]
 pub(crate) struct QueueSelectionArgs {
     /// A message, as the list names it
-    #[arg(required_unless_present_any = ["sender", "recipient", "domain", "state", "older_than", "all"])]
     pub(crate) id: Option<String>,
     #[command(flatten)]
     pub(crate) which: QueueFilterArgs,

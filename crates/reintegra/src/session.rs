@@ -36,7 +36,7 @@ impl Session {
     pub(crate) fn dir(&self) -> Result<&Path, Problem> {
         self.data.as_deref().ok_or_else(|| {
             Problem::wrong_use("this command needs a data directory, and none is named")
-                .now("name it: `reintegra --data DIR …`")
+                .now("name it: `reintegra --data DIR …`, or as `data` in a configuration that the command takes")
         })
     }
 

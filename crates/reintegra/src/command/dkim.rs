@@ -84,7 +84,10 @@ pub(super) fn run(command: &DkimCommand, session: &mut Session) -> anyhow::Resul
         DkimCommand::Retire(args) => {
             let key = key(&directory, args)?;
             if key.state != DkimState::Active {
-                return Err(Problem::wrong_use(format!("{} does not sign", key.selector)).into());
+                return Err(Problem::wrong_use(format!("{} does not sign", key.selector))
+                    .because(format!("it is {}", key.state.as_str()))
+                    .now(format!("`reintegra dkim list {}` says which key does", key.domain))
+                    .into());
             }
             directory.write(|tx| tx.retire_dkim_key(&key.domain, &key.selector, ACTOR))?;
             session.console.note(format_args!(
@@ -119,6 +122,7 @@ fn new(args: &DkimNewArgs, directory: &Directory, session: &mut Session) -> anyh
             .now("say --kind rsa or --kind ed25519")
             .into());
     }
+    let mut made = Vec::new();
     let today = jiff::Zoned::now().strftime("%Y%m%d").to_string();
     for (algorithm, letter) in kinds {
         let selector = args.selector.as_ref().map_or_else(|| format!("{letter}{today}"), |name| name.to_lowercase());
@@ -140,9 +144,13 @@ fn new(args: &DkimNewArgs, directory: &Directory, session: &mut Session) -> anyh
         };
         directory.write(|tx| tx.add_dkim_key(&key, ACTOR))?;
         session.output.line(format_args!("{selector}._domainkey.{domain}. TXT {}", key.public_record));
-        session.console.note(format_args!("then: `reintegra dkim activate {domain} {selector}`"));
+        made.push(selector);
     }
+    session.output.flush();
     session.console.note("publish the records; `reintegra dns` writes them as a zone file has them");
+    for selector in made {
+        session.console.note(format_args!("when they are known: `reintegra dkim activate {domain} {selector}`"));
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::failure::Problem;
 use crate::session::Session;
 use directory::Forward;
 use message::Address;
+use sieve::settings::Target;
 
 pub(super) fn run(command: &ForwardCommand, session: &mut Session) -> anyhow::Result<Exit> {
     let directory = session.open_directory()?;
@@ -14,9 +15,11 @@ pub(super) fn run(command: &ForwardCommand, session: &mut Session) -> anyhow::Re
         ForwardCommand::Set(args) => {
             let account = account(&directory, &args.account)?;
             for target in &args.to {
-                // Elsewhere addresses may be what ours are not; what is no address anywhere is a slip.
-                if target.rsplit_once('@').is_none_or(|(local, domain)| local.is_empty() || domain.is_empty()) {
-                    return Err(Problem::wrong_use(format!("{target} is no address")).into());
+                // An import keeps what it finds; here what the script could not send to is a slip.
+                if Target::new(target).and_then(|target| target.address()).is_none() {
+                    return Err(Problem::wrong_use(format!("{target:?} is no address that mail can be sent on to"))
+                        .now("write it as name@example.org; say --to again for another")
+                        .into());
                 }
                 if Address::new(target).is_ok_and(|target| target == account.address) && !args.keep_copy {
                     return Err(Problem::wrong_use("an account's mail cannot be sent on to itself")

@@ -79,7 +79,7 @@ fn line(input: impl BufRead) -> anyhow::Result<Secret> {
     }
     if text.chars().count() < LEAST_CHARACTERS {
         return Err(refused(format!("it has fewer than {LEAST_CHARACTERS} characters"))
-            .now("type it, or give it as the first line of standard input")
+            .now("choose a longer one: type it, or give it as the first line of standard input")
             .into());
     }
     Ok(Secret::new(text))

@@ -38,10 +38,7 @@ pub(super) fn run(args: &QueueArgs, session: &mut Session) -> anyhow::Result<Exi
                 }
                 Ok(Exit::Complete)
             }
-            _ => Err(Problem::wrong_use(format!("no message {} waits", args.id))
-                .because("it was handed on, given up, or never there")
-                .now("`reintegra queue list` lists what waits")
-                .into()),
+            _ => Err(nothing_waits(&args.id).into()),
         },
         QueueCommand::Retry(args) => {
             let changed = keeper.change(session, |which| Action::Retry { which }, args)?;
@@ -67,9 +64,10 @@ pub(super) fn run(args: &QueueArgs, session: &mut Session) -> anyhow::Result<Exi
             told(session, changed, "given up; the senders get word", "", false)
         }
         QueueCommand::Drop(args) => {
-            let which = selection(&args.selection);
-            let Changed { messages, recipients, .. } =
-                keeper.changed(session, &Action::Count { which: which.clone() })?;
+            let which = selection(&args.selection)?;
+            let counted = keeper.changed(session, &Action::Count { which: which.clone() })?;
+            keeper.must_wait(session, &which, &counted)?;
+            let Changed { messages, recipients, .. } = counted;
             let (messages, recipients) = (Things(messages, "waiting message"), Things(recipients, "recipient"));
             let question = format!(
                 "Destroy {messages} to {recipients}? They reach nobody, and nobody is told. Mailboxes stay as they are"
@@ -105,7 +103,10 @@ impl Keeper {
             None => self.reach(session, action)?,
         };
         match answer {
-            Answer::Refused { why } => Err(Problem::wrong_use("it was not done").because(why).into()),
+            Answer::Refused { why } => Err(Problem::wrong_use("it was not done")
+                .because(why)
+                .now("`reintegra queue list` lists what waits")
+                .into()),
             answer => Ok(answer),
         }
     }
@@ -152,8 +153,26 @@ impl Keeper {
         action: impl FnOnce(Selection) -> Action,
         args: &QueueSelectionArgs,
     ) -> anyhow::Result<Changed> {
-        self.changed(session, &action(selection(args)))
+        let which = selection(args)?;
+        let changed = self.changed(session, &action(which.clone()))?;
+        self.must_wait(session, &which, &changed)?;
+        Ok(changed)
     }
+
+    /// A message that was named and is not there is a slip; one that is there and was left as it is, is none.
+    fn must_wait(&mut self, session: &Session, which: &Selection, changed: &Changed) -> anyhow::Result<()> {
+        let Some(id) = which.id.as_ref().filter(|_| *changed == Changed::default()) else { return Ok(()) };
+        match self.ask(session, &Action::Show { id: id.clone() })? {
+            Answer::Message(None) => Err(nothing_waits(id).into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn nothing_waits(id: &str) -> Problem {
+    Problem::wrong_use(format!("no message {id} waits"))
+        .because("it was handed on, given up, or never there")
+        .now("`reintegra queue list` lists what waits")
 }
 
 /// Whether another process holds the queue.
@@ -164,7 +183,8 @@ fn is_in_use(error: &anyhow::Error) -> bool {
 fn filter(args: &QueueFilterArgs) -> Selection {
     Selection {
         id: None,
-        sender: args.sender.clone(),
+        // A list shows the null reverse-path so.
+        sender: args.sender.clone().map(|sender| if sender == "<>" { String::new() } else { sender }),
         recipient: args.recipient.clone(),
         hop: args.domain.as_ref().map(|domain| domain.to_lowercase()),
         state: args.state.map(|state| match state {
@@ -177,8 +197,14 @@ fn filter(args: &QueueFilterArgs) -> Selection {
     }
 }
 
-fn selection(args: &QueueSelectionArgs) -> Selection {
-    Selection { id: args.id.clone(), everything: args.all, ..filter(&args.which) }
+/// What was selected. To say nothing is refused: it might be taken for everything.
+fn selection(args: &QueueSelectionArgs) -> Result<Selection, Problem> {
+    let which = Selection { id: args.id.clone(), everything: args.all, ..filter(&args.which) };
+    match which == Selection::default() {
+        true => Err(Problem::wrong_use("nothing is selected")
+            .now("name a message as `reintegra queue list` shows it, or --sender, --recipient, --domain, --state, --older-than, or --all")),
+        false => Ok(which),
+    }
 }
 
 /// Says how much was done.
@@ -222,6 +248,8 @@ struct RecipientRow {
     domain: String,
     state: &'static str,
     next_try_at: Option<String>,
+    /// Until when it is held, where that is not for ever.
+    held_until: Option<String>,
     attempts: u32,
     last: Option<String>,
     delay_told: bool,
@@ -233,6 +261,7 @@ fn row(entry: Entry) -> Row {
         domain: line.hop,
         state: word(line.state),
         next_try_at: rfc3339(line.due_s).filter(|_| line.state == Standing::Waiting),
+        held_until: line.held_until_s.and_then(rfc3339),
         attempts: line.attempts,
         last: line.last,
         delay_told: line.delay_told,
@@ -315,7 +344,10 @@ fn show(entry: &Entry, session: &mut Session) {
         let tried = Things(u64::from(line.attempts), "time");
         let next = match line.state {
             Standing::Waiting => format!("next try {}", time(line.due_s)),
-            Standing::Held => "held until it is released".to_owned(),
+            Standing::Held => match line.held_until_s {
+                Some(at) => format!("nobody can be told that it failed: held until {}, then dropped", time(at)),
+                None => "held until it is released".to_owned(),
+            },
             Standing::Running => "being tried at the moment".to_owned(),
         };
         session.output.line(format_args!("            tried {tried}, {next}"));

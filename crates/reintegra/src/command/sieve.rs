@@ -4,6 +4,7 @@ use super::app_password::account;
 use crate::cli::SieveCommand;
 use crate::exit::Exit;
 use crate::failure::Problem;
+use crate::serve::Config;
 use crate::session::Session;
 use anyhow::Context as _;
 use directory::{Account, Directory, Script};
@@ -19,6 +20,11 @@ struct Row<'a> {
 }
 
 pub(super) fn run(command: &SieveCommand, session: &mut Session) -> anyhow::Result<Exit> {
+    let config = match command {
+        SieveCommand::Put(args) => args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default(),
+        _ => Config::default(),
+    };
+    session.name_data_unless_named(config.data.as_deref());
     let directory = session.open_directory()?;
     match command {
         SieveCommand::List(args) => {
@@ -39,15 +45,21 @@ pub(super) fn run(command: &SieveCommand, session: &mut Session) -> anyhow::Resu
             session.output.raw(&script(&directory, &account, &args.name)?.content);
         }
         SieveCommand::Put(args) => {
+            let args = &args.script;
             let account = account(&directory, &args.account)?;
+            if args.name.is_empty() || args.name.chars().any(char::is_control) {
+                return Err(Problem::wrong_use("the name of a script is empty or holds a control character")
+                    .now("name it in letters, digits or what else can be seen")
+                    .into());
+            }
             let mut content = Vec::new();
             let most = sieve::limits::MAX_SCRIPT_BYTES as u64;
             std::io::stdin().lock().take(most + 1).read_to_end(&mut content).context("the script cannot be read")?;
-            if let Err(errors) = sieve::parse(&content) {
+            if let Err(errors) = sieve::parse_with(&content, config.sieve.features()) {
                 let why: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 return Err(Problem::wrong_use("the script is not right, and nothing was changed")
                     .because(why.join("; "))
-                    .now("a place is line:character, both from 1")
+                    .now("a place is line:character, both from 1; where the server's configuration switches an extension on, name it with --config")
                     .into());
             }
             directory.write(|tx| tx.put_script(account.id, &args.name, &content))?;

@@ -19,7 +19,14 @@ pub(super) fn run(command: &VacationCommand, session: &mut Session) -> anyhow::R
             let account = account(&directory, &args.account)?;
             let (first_day, last_day) = (day(args.from.as_deref())?, day(args.until.as_deref())?);
             if first_day.zip(last_day).is_some_and(|(first, last)| first > last) {
-                return Err(Problem::wrong_use("the last day is before the first").into());
+                return Err(Problem::wrong_use("the last day is before the first")
+                    .now("--from is the first day, --until the last one")
+                    .into());
+            }
+            if args.subject.as_ref().is_some_and(|subject| subject.chars().any(char::is_control)) {
+                return Err(Problem::wrong_use("the subject holds a line break or another control character")
+                    .now("write it on one line")
+                    .into());
             }
             let (subject, interval_days) = (args.subject.clone(), args.days);
             let vacation = Vacation { subject, text: text()?, first_day, last_day, interval_days };
@@ -68,9 +75,10 @@ fn text() -> anyhow::Result<String> {
     std::io::stdin().lock().take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes).context("the text cannot be read")?;
     let refused = |why: &str| Problem::wrong_use("this cannot be an answer").because(why);
     if bytes.len() as u64 > MAX_TEXT_BYTES {
-        return Err(refused("it is longer than 64 KiB").into());
+        return Err(refused("it is longer than 64 KiB").now("shorten it").into());
     }
-    let text = String::from_utf8(bytes).map_err(|_| refused("it is no UTF-8"))?.replace("\r\n", "\n");
+    let text =
+        String::from_utf8(bytes).map_err(|_| refused("it is no UTF-8").now("write it in UTF-8"))?.replace("\r\n", "\n");
     if text.trim().is_empty() {
         return Err(refused("it is empty").now("give the text on standard input").into());
     }

@@ -2,6 +2,7 @@
 
 use super::config::Acme;
 use super::ports::Ports;
+use crate::failure::Problem;
 use acme::{Kind, Manager, Pace, Settings, serve_http, serve_tls};
 use anyhow::Context as _;
 use edge::Shutdown;
@@ -15,6 +16,23 @@ use tokio::task::JoinSet;
 /// Where account, certificates and keys are kept, in the data directory.
 const DIRECTORY: &str = "tls/acme";
 
+/// Finds out whether certificates could be asked for as far as that can be told without doing it, and whom the ACME
+/// server's own certificate must come from.
+///
+/// # Errors
+/// When no challenge could be answered, or the authority cannot be had.
+pub(super) fn check(config: &Acme) -> Result<Roots, Problem> {
+    if config.listen_http.is_none() && config.listen_tls.is_none() {
+        return Err(Problem::wrong_use("`acme` has neither `listen_http` nor `listen_tls`")
+            .because("the ACME server asks there whether the names are ours")
+            .now("name the address that the world reaches as port 80, or as port 443"));
+    }
+    match &config.authority {
+        Some(path) => super::authorities(path, "acme.authority"),
+        None => Ok(Roots::bundled()),
+    }
+}
+
 /// Keeps certificates.
 pub(super) struct Certificates {
     manager: Manager,
@@ -27,10 +45,7 @@ impl Certificates {
     /// # Errors
     /// When the configuration asks for what cannot be had, or what is kept cannot be used.
     pub(super) fn new(config: &Acme, data: &Path, tls: &Arc<Tls>) -> anyhow::Result<Self> {
-        let roots = match &config.authority {
-            Some(path) => Roots::from_file(path).context("`acme.authority` cannot be used")?,
-            None => Roots::bundled(),
-        };
+        let roots = check(config)?;
         let http = config.listen_http.map(|_| Kind::Http01);
         let challenges = http.into_iter().chain(config.listen_tls.map(|_| Kind::TlsAlpn01)).collect();
         let settings = Settings {

@@ -6,16 +6,18 @@ use crate::failure::Problem;
 use anyhow::Context as _;
 use directory::{Directory, DirectoryError};
 use dns::Resolver;
+use edge::tls::client::Roots;
 use edge::{Blocking, Memory, Protocol, Services, Shutdown};
 use provenance::Verifier;
 use queue::{
     Credentials, KeptPolicies, Lifetimes, Outgoing, OutgoingSettings, PoolLimits, Queue, QueueLimits, QueueSettings,
     Routes, Schedule, SmartHost, Srs, TlsRecorder,
 };
-use smtp::{Local, Provenance, RateLimits, Rates, Role};
+use smtp::{Local, Provenance, RateLimits, Rates, Role, Scripts};
 use std::fs::File;
 use std::io::Read as _;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +81,9 @@ impl Mail {
         let resolver = resolver(config)?;
         let (recorder, outcomes) = mpsc::channel(OUTCOMES);
         let provenance = provenance(config, &resolver);
+        let features = config.sieve.features();
         let base = smtp::Settings {
+            scripts: Arc::new(Scripts::new(features)),
             postmaster: config.postmaster.as_ref().map(|postmaster| postmaster.0.clone()),
             queue: Some(queue.clone()),
             provenance: provenance.clone(),
@@ -102,7 +106,7 @@ impl Mail {
             mx: of(Role::Mx, config.mx.message_limit),
             submission: of(Role::Submission, config.submission.message_limit),
             lmtp,
-            managesieve: managesieve::Settings::default(),
+            managesieve: managesieve::Settings { features, ..managesieve::Settings::default() },
             queue: queue.clone(),
             policies: policies.clone(),
         };
@@ -152,16 +156,23 @@ impl Mover {
 /// Finds out whether mail could be moved as far as that can be told without doing it.
 ///
 /// # Errors
-/// When the smart host's password cannot be had.
+/// When the smart host's password or the authorities cannot be had, or nobody can be asked for names.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     warn_of_postmaster(config);
-    config.delivery.smart_host.as_ref().map(smart_host).transpose().map(drop)
+    if config.dns.dnssec == Dnssec::Trust
+        && let Some(far) = config.dns.servers.iter().find(|server| !server.ip().is_loopback())
+    {
+        return Err(nobody_to_ask(dns::ConfigError::NotLocal(*far)).into());
+    }
+    config.delivery.smart_host.as_ref().map(smart_host).transpose()?;
+    roots(config)?;
+    Ok(())
 }
 
 /// Strangers can make us return mail to people who are not there: where nobody gets that, it is held, and the queue grows.
 fn warn_of_postmaster(config: &Config) {
     if config.postmaster.is_none() && config.mx.listen.iter().any(|address| !address.ip().is_loopback()) {
-        tracing::warn!("`postmaster` names nobody: notices that nobody takes are held in the queue for ever");
+        tracing::warn!("`postmaster` names nobody: notices that nobody takes are held in the queue for a week");
     }
 }
 
@@ -228,7 +239,7 @@ fn rspamd(rspamd: &config::Rspamd) -> smtp::Rspamd {
 
 /// The limits that are configured; a day's messages and an hour's recipients follow from them.
 fn rate_limits(config: &Config) -> RateLimits {
-    let Submission { messages_per_hour, recipients_per_day, .. } = &config.submission;
+    let Submission { messages_per_hour, recipients_per_day, sent_on_per_hour, .. } = &config.submission;
     let (messages, recipients) = (messages_per_hour.get(), recipients_per_day.get());
     RateLimits {
         network_connections_per_minute: config.mx.connections_per_minute_and_network,
@@ -237,6 +248,7 @@ fn rate_limits(config: &Config) -> RateLimits {
         account_messages_per_day: messages.saturating_mul(24),
         account_recipients_per_hour: recipients,
         account_recipients_per_day: recipients,
+        account_sent_on_per_hour: sent_on_per_hour.get(),
         ..RateLimits::default()
     }
 }
@@ -251,12 +263,17 @@ fn resolver(config: &Config) -> anyhow::Result<Resolver> {
         true => Resolver::system(dnssec),
         false => Resolver::new(&dns::Config::new(config.dns.servers.clone(), dnssec)),
     };
-    let problem = |error: dns::ConfigError| {
-        Problem::new(Exit::WrongUse, "nobody can be asked for names")
-            .because(error.to_string())
-            .now("name a DNS server in `dns.servers`")
+    Ok(made.map_err(nobody_to_ask)?)
+}
+
+fn nobody_to_ask(error: dns::ConfigError) -> Problem {
+    let now = match error {
+        dns::ConfigError::NotLocal(_) => {
+            "name a server on this machine in `dns.servers`, or let `dns.dnssec` be \"validate\""
+        }
+        _ => "name a DNS server in `dns.servers`",
     };
-    Ok(made.map_err(problem)?)
+    Problem::new(Exit::WrongUse, "nobody can be asked for names").because(error.to_string()).now(now)
 }
 
 fn outgoing_settings(
@@ -277,12 +294,28 @@ fn outgoing_settings(
         pool: PoolLimits { per_address, ..defaults.pool },
         policies,
         tls_recorder: Some(Arc::new(Recorder(recorder))),
+        roots: roots(config)?,
         ..defaults
     })
 }
 
+/// The authorities that are believed about the smart host and MTA-STS.
+fn roots(config: &Config) -> Result<Roots, Problem> {
+    match &config.delivery.authorities {
+        Some(path) => super::authorities(path, "delivery.authorities"),
+        None => Ok(Roots::bundled()),
+    }
+}
+
 fn smart_host(host: &config::SmartHost) -> anyhow::Result<SmartHost> {
     let credentials = match (&host.user, &host.password_file) {
+        // Anybody on the way could put a certificate of their own before it.
+        (Some(_), Some(_)) if host.tls == SmartHostTls::Opportunistic => {
+            return Err(Problem::wrong_use("`delivery.smart_host` would show its password to anybody")
+                .because("`tls` is \"opportunistic\": the certificate is not verified")
+                .now("say \"starttls\" or \"implicit\", or leave out `user` and `password_file`")
+                .into());
+        }
         (Some(login), Some(file)) => Some(Credentials { login: login.clone(), password: password(file)? }),
         (None, None) => None,
         _ => {
@@ -311,10 +344,14 @@ fn password(path: &Path) -> anyhow::Result<String> {
     let refused = |why: String| {
         Problem::wrong_use("the password of `delivery.smart_host` cannot be had")
             .because(format!("{}: {why}", path.display()))
-            .now("the file holds the password and nothing else")
+            .now("the file holds the password and nothing else, and nobody but its owner and group can read it")
     };
     let mut text = String::new();
     let file = File::open(path).map_err(|error| refused(error.to_string()))?;
+    let mode = file.metadata().map_err(|error| refused(error.to_string()))?.mode() & 0o777;
+    if mode & 0o007 != 0 {
+        return Err(refused(format!("its mode {mode:03o} is for everybody; chmod 600 it")).into());
+    }
     file.take(MAX_PASSWORD_BYTES + 1).read_to_string(&mut text).map_err(|error| refused(error.to_string()))?;
     let password = text.trim_end_matches(['\r', '\n']);
     if password.is_empty() || text.len() as u64 > MAX_PASSWORD_BYTES || password.contains(['\r', '\n', '\0']) {

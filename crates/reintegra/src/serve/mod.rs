@@ -41,6 +41,7 @@ use crate::failure::Problem;
 use anyhow::Context as _;
 use config::Scram;
 use edge::listen::Limits;
+use edge::tls::client::Roots;
 use edge::tls::{CertificateFiles, Tls};
 use edge::{Policy, ScramOffer, Services, Shutdown};
 use integrate::Platform;
@@ -134,10 +135,12 @@ impl<'a> Server<'a> {
 /// Finds out whether a configuration can be used as far as that can be told without serving; warnings are logged.
 ///
 /// # Errors
-/// When a certificate cannot be used or is not valid now, or the password of the smart host cannot be had.
+/// When a certificate cannot be used or is not valid now, the password of the smart host cannot be had, or a table asks for
+/// what cannot be.
 pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
     log::install(&config.log)?;
     mail::check(config)?;
+    config.acme.as_ref().map(acme::check).transpose()?;
     certificates(config)?;
     let now_s = jiff::Timestamp::now().as_second();
     for file in certificate_files(config) {
@@ -152,6 +155,15 @@ pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The authorities that a key of the configuration names.
+fn authorities(path: &Path, key: &str) -> Result<Roots, Problem> {
+    Roots::from_file(path).map_err(|error| {
+        Problem::wrong_use(format!("`{key}` cannot be used"))
+            .because(edge::causes(&error))
+            .now("name a PEM file of authorities' certificates, readable by this user, or leave the key out")
+    })
 }
 
 fn certificate_files(config: &Config) -> Vec<CertificateFiles> {

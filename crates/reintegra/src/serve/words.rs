@@ -14,6 +14,9 @@ pub(super) fn of(message: &str) -> String {
     if let Some(name) = message.strip_prefix("missing field ") {
         return format!("{name} is missing");
     }
+    if message == "invalid IP address syntax" {
+        return "an IP address is expected, such as 192.0.2.1 or 2001:db8::1".to_owned();
+    }
     // Of a choice of words.
     if message == "wanted string or table" {
         return wanted("a string");

@@ -46,7 +46,7 @@ fn a_command_that_needs_data_asks_for_it() {
     assert_eq!(ran.code(), Some(2));
     assert_eq!(
         ran.stderr,
-        "error: this command needs a data directory, and none is named\n  now: name it: `reintegra --data DIR …`\n"
+        "error: this command needs a data directory, and none is named\n  now: name it: `reintegra --data DIR …`, or as `data` in a configuration that the command takes\n"
     );
 }
 

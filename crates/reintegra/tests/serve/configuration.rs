@@ -61,6 +61,15 @@ fn config_check_names_file_line_key_and_reason() {
         (certificates("empty.pem", "one.key"), "there is no certificate in it"),
         (certificates("one.crt", "empty.pem"), "there is no private key in it"),
         (certificates("damaged.crt", "one.key"), "is damaged"),
+        ("delivery.from = [\"here\"]\n".to_owned(), "line 1: `delivery.from`: an IP address is expected"),
+        ("acme.certificates = [[\"mail.example.org\"]]\n".to_owned(), "neither `listen_http` nor `listen_tls`"),
+        ("delivery.authorities = \"absent.pem\"\n".to_owned(), "`delivery.authorities` cannot be used"),
+        ("dns = { servers = [\"192.0.2.1:53\"], dnssec = \"trust\" }\n".to_owned(), "let `dns.dnssec` be \"validate\""),
+        (
+            "[delivery.smart_host]\naddress = \"192.0.2.1:25\"\ntls = \"opportunistic\"\nuser = \"a\"\npassword_file = \"one.key\"\n"
+                .to_owned(),
+            "would show its password to anybody",
+        ),
     ];
     for (text, words) in cases {
         let config = place.write("reintegra.toml", &text);

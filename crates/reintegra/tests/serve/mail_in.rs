@@ -349,7 +349,11 @@ fn a_script_decides() {
     assert!(refused.starts_with("550") && refused.contains("No, gracias."), "{refused}");
     assert!(brings(ANA, "basura").starts_with("250"));
     assert!(brings(ANA, "para Eva").starts_with("250"));
-    assert!(elsewhere.gets("Subject: para Eva\n").contains(&format!("X-Rcpt-Args: <{EVA}>\n")));
+    assert!(
+        elsewhere
+            .gets("Subject: para Eva\n")
+            .contains(&format!("X-Rcpt-Args: <{EVA}> NOTIFY=FAILURE ORCPT=rfc822;{ANA}\n"))
+    );
     assert!(brings(ANA, "para las dos").starts_with("250"));
     elsewhere.gets("Subject: para las dos\n");
     // RFC 5230 §4.2: nobody is answered twice in these days.
@@ -364,6 +368,8 @@ fn a_script_decides() {
     let has = |subject: &str| inbox.iter().any(|text| text.contains(&format!("Subject: {subject}\r\n")));
     assert!(inbox.len() == 3 && has("para las dos"), "and the two questions: {inbox:#?}");
     let log = stop(served);
+    let tried: Vec<&str> = log.lines().filter(|line| line.contains("a message of the queue was tried")).collect();
+    assert!(tried.len() >= 3 && tried.iter().all(|line| line.contains("relayed") && line.contains("250")), "{log}");
     assert!(!log.contains("a script failed"), "{log}");
     place.is_sound();
 }

@@ -49,12 +49,16 @@ fn forwarding_and_answers_count_for_the_next_message() {
     assert!(stays("long after"));
     for wrong in [
         &["vacation", "set", ANA, "--from", "2026-12-24", "--until", "2026-12-01"][..],
+        &["vacation", "set", ANA, "--subject", "Fuera\nde la oficina"],
+        &["sieve", "put", ANA, ""],
         &["forward", "set", ANA, "--to", "nobody"],
+        &["forward", "set", ANA, "--to", "eva y@example.net b"],
         &["forward", "set", ANA, "--to", ANA],
         &["forward", "set", "nobody@example.org", "--to", EVA],
     ] {
         let ran = place.reintegra(wrong);
         assert_eq!(ran.code(), Some(2), "{wrong:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("\n  now: "), "{wrong:?}: {}", ran.stderr);
     }
     stop(served);
     assert_eq!(elsewhere.mail().len(), 3, "nobody was answered any more");
@@ -195,6 +199,12 @@ fn keys_sign_from_the_next_start_on_and_stand_in_the_zone() {
     ] {
         assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
     }
+    assert!(!ran.stderr.contains("localhost"), "{}", ran.stderr);
+    let ran = place.reintegra(&["dns", "example.org", "--reports", "nobody", "--config", config.to_str().unwrap()]);
+    assert!(ran.code() == Some(2) && ran.stderr.contains("leave --reports out"), "{}", ran.stderr);
+    let nameless = place.write("nameless.toml", "hostname = \"localhost\"\n");
+    let ran = place.reintegra(&["dns", "example.org", "--config", nameless.to_str().unwrap()]);
+    assert!(ran.code() == Some(0) && ran.stderr.contains("lead nobody here"), "{}", ran.stderr);
     stop(served);
     place.is_sound();
 }

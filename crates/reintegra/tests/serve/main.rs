@@ -21,10 +21,12 @@ mod mail_out;
 mod mail_settings;
 mod manager;
 mod operator;
+mod outbound;
 mod password;
 mod peers;
 mod privacy;
 mod scram;
+mod sieve_editheader;
 mod spawned;
 
 use client::Client;

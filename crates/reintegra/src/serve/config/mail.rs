@@ -55,6 +55,8 @@ pub(crate) struct Submission {
     pub(crate) messages_per_hour: NonZeroU32,
     /// Recipients of one account in a day.
     pub(crate) recipients_per_day: NonZeroU32,
+    /// Messages that one account's forwarding, filters and automatic answers send in an hour, each address counted.
+    pub(crate) sent_on_per_hour: NonZeroU32,
 }
 
 /// Mail for hosted domains from another server of ours.
@@ -75,12 +77,30 @@ pub(crate) struct ManageSieve {
     pub(crate) listen: Vec<SocketAddr>,
 }
 
+/// What people's Sieve scripts may do.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Sieve {
+    /// Whether they may change the header of a message (RFC 5293).
+    pub(crate) editheader: bool,
+}
+
+impl Sieve {
+    /// The same for those who run them.
+    pub(crate) fn features(&self) -> sieve::Features {
+        sieve::Features { editheader: self.editheader }
+    }
+}
+
 /// Mail on its way to other servers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Delivery {
     /// Where all of it goes instead of to its recipients' servers.
     pub(crate) smart_host: Option<SmartHost>,
+    /// PEM of authorities that are believed instead of the public ones, about the smart host and MTA-STS.
+    #[serde(deserialize_with = "path_or_none")]
+    pub(crate) authorities: Option<PathBuf>,
     /// The addresses of this machine that connections come from.
     pub(crate) from: Vec<IpAddr>,
     /// How long a message is tried.
@@ -222,6 +242,7 @@ impl Default for Submission {
             message_limit: Size(64 << 20),
             messages_per_hour: at_least_one(300),
             recipients_per_day: at_least_one(3000),
+            sent_on_per_hour: at_least_one(1000),
         }
     }
 }
@@ -242,6 +263,7 @@ impl Default for Delivery {
     fn default() -> Self {
         Delivery {
             smart_host: None,
+            authorities: None,
             from: Vec::new(),
             lifetime: Span(Duration::from_secs(5 * 86_400)),
             tell_delay_after: Span(Duration::from_secs(4 * 3600)),

@@ -42,6 +42,7 @@ pub(crate) struct Config {
     pub(crate) submission: Submission,
     pub(crate) lmtp: Lmtp,
     pub(crate) managesieve: ManageSieve,
+    pub(crate) sieve: Sieve,
     pub(crate) delivery: Delivery,
     pub(crate) dns: Dns,
     /// `None`: nobody is asked.
@@ -68,6 +69,7 @@ impl Default for Config {
             submission: Submission::default(),
             lmtp: Lmtp::default(),
             managesieve: ManageSieve::default(),
+            sieve: Sieve::default(),
             delivery: Delivery::default(),
             dns: Dns::default(),
             rspamd: None,
@@ -113,7 +115,8 @@ impl Config {
         }
         let secret = config.delivery.smart_host.iter_mut().filter_map(|host| host.password_file.as_mut());
         let authority = config.acme.iter_mut().filter_map(|acme| acme.authority.as_mut());
-        secret.chain(authority).for_each(|path| *path = beside.join(&*path));
+        let authorities = config.delivery.authorities.iter_mut();
+        secret.chain(authority).chain(authorities).for_each(|path| *path = beside.join(&*path));
         Ok(config)
     }
 
@@ -218,7 +221,7 @@ mod tests {
     fn a_mistake_is_told_with_key_and_line() {
         let cases = [
             ("[imap]\n\nlisten_tsl = []\n", 3, "imap.listen_tsl", "there is no such key; did you mean `listen_tls`?"),
-            ("serve = 1\n", 1, "serve", "there is no such key; there are `data`, `hostname`"),
+            ("everything = 1\n", 1, "everything", "there is no such key; there are `data`, `hostname`"),
             ("hostnam = \"a\"\n", 1, "hostnam", "did you mean `hostname`?"),
             ("hostname = \"mail_\"\n", 1, "hostname", "no host name"),
             ("data = \"\"\n", 1, "data", "no path"),
@@ -248,6 +251,7 @@ mod tests {
             ("mx.message_limit = \"2 GiB\"\n", 1, "mx.message_limit", "between 64 KiB and 256 MiB"),
             ("[mx]\ndmarc = \"reject\"\n", 2, "mx.dmarc", "one of `enforce`, `record`, `off` is expected"),
             ("rspamd.address = \"localhost\"\n", 1, "rspamd.address", "no address and port"),
+            ("sieve.editheader = \"yes\"\n", 1, "sieve.editheader", "`true` or `false` is expected"),
             ("postmaster = \"nobody\"\n", 1, "postmaster", "no address of somebody"),
             ("[delivery.smart_host]\naddress = \"a:25\"\ntls = \"no\"\n", 3, "delivery.smart_host.tls", "one of"),
             ("[acme]\ncertificates = [[\"a b\"]]\n", 2, "acme.certificates", "no host name"),

@@ -76,7 +76,7 @@ impl FromStr for Size {
 impl FromStr for Address {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let no_address = |_| format!("{text:?} is no address and port, such as 127.0.0.1:143 or [::]:143");
+        let no_address = |_| format!("{text:?} is no address and port, such as 127.0.0.1:PORT or [::1]:PORT");
         text.parse().map(Address).map_err(no_address)
     }
 }
