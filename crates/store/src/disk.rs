@@ -65,7 +65,7 @@ pub trait DiskFile: Send + Sync {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
     /// Fills a window from an offset as far as the file goes and gives how many bytes that is; offset and length are
-    /// multiples of [`ALIGN`]. Where the system can, they come from the disk and not from its memory, and leave nothing there.
+    /// multiples of 4,096. Where the system can, they come from the disk and not from its memory, and leave nothing there.
     ///
     /// # Errors
     /// What the system says.
