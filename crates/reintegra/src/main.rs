@@ -6,6 +6,7 @@
 mod cli;
 mod command;
 mod console;
+mod descriptors;
 mod exit;
 mod failure;
 mod figures;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     if !matches!(cli.command, Command::Man(_) | Command::Completions(_)) {
         // Mail and what is made of it are for nobody else on this machine to read.
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        descriptors::raise();
     }
     match run(cli) {
         Ok(exit) => exit.into(),

@@ -9,7 +9,6 @@
 //! listeners.rs     which service answers on which port
 //! acme.rs          certificates from an ACME server
 //! mail.rs          what moves mail, put together
-//! descriptors.rs   how many files may be open
 //! operator.rs      metrics and health
 //! readiness.rs     whether what is served can be read
 //! manager.rs       what systemd is told
@@ -19,7 +18,6 @@
 
 mod acme;
 mod config;
-mod descriptors;
 mod indexer;
 mod listeners;
 mod log;
@@ -85,7 +83,7 @@ impl<'a> Server<'a> {
         let sockets = Sockets::from_systemd()?;
         log::install(&config.log)?;
         let operator = Operator::install()?;
-        descriptors::raise(config.limits.connections);
+        crate::descriptors::check(config.limits.connections);
         Ok(Server { config, sockets, operator })
     }
 

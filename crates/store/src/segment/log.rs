@@ -23,6 +23,8 @@ use std::sync::{Arc, RwLock};
 pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
 /// Room is reserved in steps of this, so that most syncs need not touch the file system's journal.
 const RESERVE_BYTES: u64 = 8 << 20;
+/// Segments of a cell that are kept open for reading; each may have a second descriptor, for reading past the cache.
+const OPEN_FILES: usize = 64;
 /// Bytes looked through at a time for the next record behind a damaged one, or written again.
 const SEARCH_BYTES: usize = 1 << 16;
 static ZEROS: [u8; SEARCH_BYTES] = [0; SEARCH_BYTES];
@@ -91,8 +93,17 @@ impl Segments {
         }
         let path = self.path(number);
         let file = self.disk.open(&path, false).map_err(StoreError::io(path))?;
-        self.files.write().unwrap_or_else(|e| e.into_inner()).insert(number, file.clone());
+        self.keep_open(number, file.clone());
         Ok(file)
+    }
+
+    /// Keeps a file open for those who read it next. A large store has more segments than a process may have files.
+    fn keep_open(&self, number: u32, file: Arc<dyn DiskFile>) {
+        let mut files = self.files.write().unwrap_or_else(|e| e.into_inner());
+        if files.len() >= OPEN_FILES {
+            files.clear();
+        }
+        files.insert(number, file);
     }
 
     fn head_at(&self, file: &dyn DiskFile, number: u32, position: u64) -> Result<([u8; HEAD_LEN], Head), StoreError> {
@@ -471,7 +482,7 @@ impl Log {
             let _ = file.set_len(0).and_then(|()| disk.remove(&path));
             return Err(StoreError::Io { path, cause });
         }
-        self.segments.files.write().unwrap_or_else(|e| e.into_inner()).insert(number, file.clone());
+        self.segments.keep_open(number, file.clone());
         let tail = SEGMENT_HEAD_LEN as u64;
         Ok(self.current.insert(Current { number, file, tail, reserved }))
     }

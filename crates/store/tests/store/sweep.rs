@@ -127,3 +127,30 @@ fn a_damaged_record_is_named_and_its_neighbours_are_read() {
     assert_eq!(cell.bytes_swept(&blobs[1], &mut Sweep::default()).unwrap(), raw("1*4096"));
     assert_sound(&store);
 }
+
+#[test]
+fn a_store_of_many_segments_does_not_open_them_all_at_once() {
+    let home = TempDir::new().unwrap();
+    let store = Store::init(home.path(), 1, options()).unwrap();
+    let (ana, inbox) = make_account(&store, "ana@example.org", 1000);
+    let cell = &store.cells()[0];
+    // A segment for each.
+    for n in 0..150 {
+        cell.deliver(vec![delivery(&ana, inbox, &format!("{n}*{SMALL_SEGMENT}"))]).unwrap();
+    }
+    let blobs = blobs(cell, &ana, inbox);
+    assert!(blobs.last().unwrap().place.segment >= 150);
+    let mut sweep = Sweep::default();
+    for _ in 0..2 {
+        for (n, blob) in blobs.iter().enumerate() {
+            assert_eq!(cell.bytes_swept(blob, &mut sweep).unwrap(), raw(&format!("{n}*{SMALL_SEGMENT}")));
+        }
+        let segments = std::fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
+            let file = std::fs::read_link(entry.as_ref().unwrap().path()).unwrap_or_default();
+            file.starts_with(home.path()) && file.extension().is_some_and(|e| e == "seg")
+        });
+        let open = segments.count();
+        assert!((1..=130).contains(&open), "{open}");
+    }
+    assert_sound(&store);
+}
