@@ -173,21 +173,11 @@ impl DiskFile for RealFile {
     }
 
     fn read_window(&self, window: &mut [u8], offset: u64) -> io::Result<usize> {
-        if let Some(direct) = self.direct()
-            && let Some(filled) = direct::read(direct, window, offset)?
-        {
-            return Ok(filled);
+        match self.direct().map(|direct| direct::read(direct, window, offset)) {
+            Some(Err(e)) if direct::is_refused(&e) => direct::read(&self.file, window, offset),
+            Some(read) => read,
+            None => direct::read(&self.file, window, offset),
         }
-        let mut filled = 0;
-        while filled < window.len() {
-            match self.file.read_at(&mut window[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(filled)
     }
 
     fn sync_data(&self) -> io::Result<()> {

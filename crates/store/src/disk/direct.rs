@@ -78,31 +78,26 @@ pub(super) fn write(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize>
     })
 }
 
-/// Fills a window of whole blocks as far as the file goes; `None` when the file system refuses such transfers.
+/// Fills a window of whole blocks as far as the file goes, past the cache or not, as the file was opened.
 ///
 /// # Errors
-/// What the system says, except that.
-pub(super) fn read(file: &File, window: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+/// What the system says.
+pub(super) fn read(file: &File, window: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
-    while filled < window.len() {
+    // The end of a file is in the middle of a block; nothing comes behind it.
+    while filled < window.len() && filled % ALIGN == 0 {
         match file.read_at(&mut window[filled..], offset + filled as u64) {
             Ok(0) => break,
             Ok(n) => filled += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            // The end of a file is in the middle of a block; nothing comes behind it.
-            Err(e) if is_refused(&e) && filled % ALIGN != 0 => break,
-            Err(e) if is_refused(&e) => return Ok(None),
             Err(e) => return Err(e),
         }
-        if filled % ALIGN != 0 {
-            break;
-        }
     }
-    Ok(Some(filled))
+    Ok(filled)
 }
 
 /// Whether an error says that this file cannot be transferred so.
-fn is_refused(error: &io::Error) -> bool {
+pub(super) fn is_refused(error: &io::Error) -> bool {
     let refusals = [rustix::io::Errno::INVAL, rustix::io::Errno::OPNOTSUPP];
     error.raw_os_error().is_some_and(|code| refusals.iter().any(|r| r.raw_os_error() == code))
 }
