@@ -60,14 +60,17 @@ async fn a_server_that_wants_to_be_left_alone_is_left_alone_even_after_a_restart
     let limited = Fault::Answer { status: 429, retry_after_s: Some(5000), body: LIMITED.to_owned() };
     world.proxy.fail("/order-plz", limited);
     let running = world.run(world.settings(&ONE, &HTTP)).await;
-    let states = world.states_when("it is limited", |states| states.iter().any(|state| state.failures > 0)).await;
+    // Before it may come a nonce that was refused once too often: that is tried again soon, and counts as well.
+    let is_limited = |state: &acme::State| state.error.as_deref().is_some_and(|error| error.contains("rateLimited"));
+    let states = world.states_when("it is limited", |states| states.iter().any(is_limited)).await;
+    let failures = states[0].failures;
     assert!(states[0].next_attempt_s >= states[0].last_attempt_s + 5000, "{states:#?}");
     running.end().await;
     let orders = world.proxy.asked("/order-plz");
     let running = world.run(world.settings(&[&["mail.example.org"], &["mx.example.com"]], &HTTP)).await;
-    let of_both = |states: &[acme::State]| states.len() == 2 && states[1].failures > 0;
+    let of_both = |states: &[acme::State]| states.len() == 2 && is_limited(&states[1]);
     let states = world.states_when("the other was tried", of_both).await;
-    assert_eq!(states[0].failures, 1, "{states:#?}");
+    assert_eq!(states[0].failures, failures, "{states:#?}");
     assert_eq!(world.proxy.asked("/order-plz"), orders + 1, "for the other alone");
     running.end().await;
 }
