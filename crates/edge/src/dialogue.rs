@@ -1,14 +1,18 @@
-//! A protocol's session in the hands of its driver: called where blocking is allowed, and looked after for as long as it lasts.
+//! A protocol's session in the hands of its driver: called where blocking is allowed, waited for, and looked after for as long
+//! as it lasts.
 
 use crate::admission::SignInError;
 use crate::peer::Peer;
 use crate::sasl::Attempt;
 use crate::services::{Pass, Services, SignedIn};
+use crate::shutdown::Shutdown;
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Answers to pipelined commands are sent together, up to so many bytes (RFC 2449 §6.8, RFC 2920 §3.2).
 pub const ANSWER_BYTES: usize = 64 * 1024;
@@ -30,6 +34,23 @@ struct Owner {
     pass: Arc<Pass>,
     look_again: Duration,
     look_again_at: Instant,
+}
+
+/// What was waited for will not come.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    /// It did not come in time.
+    #[error("nothing came in time")]
+    Silence,
+    /// Whoever is in [may not stay](Dialogue::may_stay).
+    #[error("whoever is in may not stay")]
+    Out,
+    /// It is time to stop.
+    #[error("the server is going down")]
+    Shutdown,
+    /// The connection failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 impl<S: Send + 'static> Dialogue<S> {
@@ -118,11 +139,6 @@ impl<S: Send + 'static> Dialogue<S> {
         false
     }
 
-    /// When it is to be looked again whether whoever is in may stay; `None` while nobody is.
-    pub fn look_again_at(&self) -> Option<Instant> {
-        self.owner.as_ref().map(|owner| owner.look_again_at)
-    }
-
     /// Whether whoever is in may stay, looked at when it is time: their account and its domain are open, the password is
     /// the one that was set when they came, and the app password that they came with, if any, is there. While the
     /// directory cannot be asked they stay, as a full disk keeps nobody from their mail.
@@ -133,6 +149,40 @@ impl<S: Send + 'static> Dialogue<S> {
         owner.look_again_at = Instant::now() + owner.look_again;
         let (services, pass) = (Arc::clone(&self.services), Arc::clone(&owner.pass));
         self.services.run(move || services.may_stay(&pass)).await
+    }
+
+    /// Waits until `by` for something to come, most often a read of the stream. Before and meanwhile it is looked, whenever it
+    /// is time, whether whoever is in [may stay](Self::may_stay). What was said should be [sent](Self::send) before: the client may wait for it.
+    ///
+    /// # Errors
+    /// Why it will not come; those of `coming` itself. Then `coming` was dropped.
+    ///
+    /// # Cancel safety
+    /// That of `coming`.
+    pub async fn wait<T>(
+        &mut self,
+        coming: impl Future<Output = io::Result<T>>,
+        shutdown: &Shutdown,
+        by: Instant,
+    ) -> Result<T, WaitError> {
+        let (mut coming, mut shutdown) = (pin!(coming), shutdown.clone());
+        loop {
+            // Before what is there already: somebody may never cease to send.
+            if !self.may_stay().await {
+                return Err(WaitError::Out);
+            }
+            let look_again_at = self.owner.as_ref().map(|owner| owner.look_again_at);
+            let awake_at = look_again_at.map_or(by, |look_again_at| look_again_at.min(by));
+            // In no order of their own, for the same reason: they hear of the shutdown too.
+            tokio::select! {
+                came = timeout_at(awake_at, &mut coming) => match came {
+                    Ok(came) => return Ok(came?),
+                    Err(_) if awake_at < by => {}
+                    Err(_) => return Err(WaitError::Silence),
+                },
+                () = shutdown.requested() => return Err(WaitError::Shutdown),
+            }
+        }
     }
 
     fn pass(&self) -> Option<Arc<Pass>> {
@@ -171,7 +221,7 @@ mod tests {
         let platform = Platform::new();
         let id = platform.add_imported(ANA, PASSWORD);
         let mut stranger = Dialogue::new(Arc::clone(&platform.services), (), Vec::new());
-        assert!(stranger.may_stay().await && stranger.look_again_at().is_none());
+        assert!(stranger.may_stay().await);
         let mut ana = platform.dialogue(ANA, PASSWORD).await;
         platform.services.directory.write(|tx| tx.set_account_state(id, AccountState::Disabled)).unwrap();
         assert!(ana.may_stay().await, "it is not time to look");
@@ -202,6 +252,74 @@ mod tests {
             stay.push(session.may_stay().await);
         }
         assert_eq!(stay, [true, true, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_in_time_is_waited_for_and_nothing_else_is() {
+        let platform = Platform::new();
+        let (_stop, shutdown) = Shutdown::channel();
+        let mut stranger = Dialogue::new(Arc::clone(&platform.services), (), Vec::new());
+        let soon = || Instant::now() + MINUTE;
+        let came = async {
+            tokio::time::sleep(MINUTE / 2).await;
+            Ok(7)
+        };
+        assert_eq!(stranger.wait(came, &shutdown, soon()).await.unwrap(), 7);
+        let begun = Instant::now();
+        let never = std::future::pending::<io::Result<()>>;
+        assert!(matches!(stranger.wait(never(), &shutdown, soon()).await, Err(WaitError::Silence)));
+        assert_eq!(begun.elapsed(), MINUTE, "it is waited until then");
+        // What is there already needs no time.
+        let there = std::future::ready(Ok(8));
+        assert_eq!(stranger.wait(there, &shutdown, Instant::now()).await.unwrap(), 8);
+        let broken = std::future::ready(io::Result::<()>::Err(io::ErrorKind::ConnectionReset.into()));
+        let error = stranger.wait(broken, &shutdown, soon()).await.unwrap_err();
+        assert!(matches!(error, WaitError::Io(error) if error.kind() == io::ErrorKind::ConnectionReset));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_ends_every_wait() {
+        let platform = Platform::new();
+        let (stop, shutdown) = Shutdown::channel();
+        let mut stranger = Dialogue::new(Arc::clone(&platform.services), (), Vec::new());
+        let never = std::future::pending::<io::Result<()>>;
+        let asks = async {
+            tokio::time::sleep(MINUTE / 2).await;
+            stop.request();
+        };
+        let by = Instant::now() + MINUTE;
+        let (ended, ()) = tokio::join!(stranger.wait(never(), &shutdown, by), asks);
+        assert!(matches!(ended, Err(WaitError::Shutdown)));
+        // Asked for before somebody waits.
+        let ended = stranger.wait(never(), &shutdown, by).await;
+        assert!(matches!(ended, Err(WaitError::Shutdown)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_looked_at_meanwhile_and_one_wait_goes_on() {
+        let platform = Platform::new();
+        let id = platform.add_imported(ANA, PASSWORD);
+        let (_stop, shutdown) = Shutdown::channel();
+        let mut ana = platform.dialogue(ANA, PASSWORD).await;
+        let begun = Instant::now();
+        // Five looks find nothing wrong, and what comes is no less there.
+        let came = async {
+            tokio::time::sleep(MINUTE * 5 + MINUTE / 2).await;
+            Ok(7)
+        };
+        assert_eq!(ana.wait(came, &shutdown, begun + MINUTE * 10).await.unwrap(), 7);
+        assert_eq!(begun.elapsed(), MINUTE * 5 + MINUTE / 2);
+
+        platform.services.directory.write(|tx| tx.set_account_state(id, AccountState::Disabled)).unwrap();
+        let never = std::future::pending::<io::Result<()>>;
+        let closed = Instant::now();
+        assert!(matches!(ana.wait(never(), &shutdown, closed + MINUTE * 10).await, Err(WaitError::Out)));
+        assert!(closed.elapsed() <= MINUTE);
+        // Nor is somebody heard who never ceases to send.
+        tokio::time::advance(MINUTE).await;
+        let there = std::future::ready(Ok(8));
+        assert!(matches!(ana.wait(there, &shutdown, Instant::now() + MINUTE).await, Err(WaitError::Out)));
+        platform.check();
     }
 
     #[tokio::test(start_paused = true)]

@@ -31,7 +31,7 @@ pub mod tls;
 
 pub use admission::{Admission, SignInError};
 pub use blocking::Blocking;
-pub use dialogue::{ANSWER_BYTES, Dialogue};
+pub use dialogue::{ANSWER_BYTES, Dialogue, WaitError};
 pub use hub::{Hub, Watch};
 pub use memory::{Memory, Reservation};
 pub use peer::{ChannelBinding, Network, Networks, Peer, Protocol};

@@ -3,13 +3,13 @@
 use crate::session::{Next, Session};
 use crate::syntax::{Frame, Framer, Lost, MAX_NAME_BYTES};
 use edge::listen::Connection;
-use edge::{Dialogue, Services};
+use edge::{Dialogue, Services, WaitError};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 /// What is said to a connection that is one too many ([`edge::listen::Listen::full`]).
 pub const FULL: &[u8] = b"BYE (TRYLATER) \"too many connections: try again in a moment\"\r\n";
@@ -102,15 +102,11 @@ struct Driver {
     dialogue: Dialogue<Session>,
 }
 
-/// What a waiting session is woken by.
+/// What comes from the client.
 enum Event {
     Frame(Frame),
     Lost(Lost),
     Gone,
-    Silence,
-    /// Whoever is signed in may not be any more.
-    Out,
-    Shutdown,
 }
 
 impl Driver {
@@ -133,13 +129,14 @@ impl Driver {
         let mut next = Next::Frame;
         loop {
             next = match next {
-                Next::Frame => match self.event().await? {
-                    Event::Frame(frame) => self.call(move |session, out| session.frame(frame, out)).await,
-                    Event::Lost(why) => self.bye(false, &why.to_string()),
-                    Event::Gone => return Ok(()),
-                    Event::Silence => self.bye(false, "there was nothing to do for too long"),
-                    Event::Out => self.bye(false, "the account or its password was changed; sign in again"),
-                    Event::Shutdown => self.bye(true, "the server is going down"),
+                Next::Frame => match self.event().await {
+                    Ok(Event::Frame(frame)) => self.call(move |session, out| session.frame(frame, out)).await,
+                    Ok(Event::Lost(why)) => self.bye(false, &why.to_string()),
+                    Ok(Event::Gone) => return Ok(()),
+                    Err(WaitError::Silence) => self.bye(false, "there was nothing to do for too long"),
+                    Err(WaitError::Out) => self.bye(false, "the account or its password was changed; sign in again"),
+                    Err(WaitError::Shutdown) => self.bye(true, "the server is going down"),
+                    Err(WaitError::Io(error)) => return Err(error),
                 },
                 Next::SignIn(attempt) => {
                     self.flush().await?;
@@ -164,7 +161,7 @@ impl Driver {
     }
 
     /// The next command, or what came in its place.
-    async fn event(&mut self) -> io::Result<Event> {
+    async fn event(&mut self) -> Result<Event, WaitError> {
         let silent_since = Instant::now();
         let mut begun_at = None;
         loop {
@@ -172,7 +169,7 @@ impl Driver {
                 self.flush().await?;
             }
             if !self.dialogue.may_stay().await {
-                return Ok(Event::Out);
+                return Err(WaitError::Out);
             }
             match self.framer.next() {
                 Ok(Some(frame)) => return Ok(Event::Frame(frame)),
@@ -184,17 +181,8 @@ impl Driver {
                 begun_at.get_or_insert_with(Instant::now);
             }
             let by = self.patience(silent_since, begun_at);
-            let awake_at = self.dialogue.look_again_at().map_or(by, |look_again_at| look_again_at.min(by));
-            let mut shutdown = self.connection.shutdown.clone();
-            let count = tokio::select! {
-                read = timeout_at(awake_at, self.connection.stream.read_buf(self.framer.room(READ_BYTES))) => match read {
-                    Ok(count) => count?,
-                    Err(_) if awake_at < by => continue,
-                    Err(_) => return Ok(Event::Silence),
-                },
-                () = shutdown.requested() => return Ok(Event::Shutdown),
-            };
-            if count == 0 {
+            let read = self.connection.stream.read_buf(self.framer.room(READ_BYTES));
+            if self.dialogue.wait(read, &self.connection.shutdown, by).await? == 0 {
                 return Ok(Event::Gone);
             }
         }

@@ -8,13 +8,13 @@ use crate::lock::Locks;
 use crate::session::{Next, Session};
 use directory::Pop3Before;
 use edge::listen::Connection;
-use edge::{Dialogue, Services};
+use edge::{Dialogue, Services, WaitError};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 /// How much is read at once: many pipelined commands. Each connection that waits has a buffer of it.
 const READ_BYTES: usize = 4 * 1024;
@@ -82,15 +82,11 @@ struct Driver {
     dialogue: Dialogue<Session>,
 }
 
-/// What a waiting session is woken by.
+/// What comes from the client.
 enum Event {
     Line(Vec<u8>),
-    Gone,
     TooLong,
-    Silence,
-    /// Whoever is signed in may not be any more.
-    Out,
-    Shutdown,
+    Gone,
 }
 
 impl Driver {
@@ -109,13 +105,14 @@ impl Driver {
         let mut next = Next::Line;
         loop {
             next = match next {
-                Next::Line => match self.line().await? {
-                    Event::Line(line) => self.call(move |session, out| session.line(&line, out)).await,
-                    Event::Out => self.bye("[AUTH] the account or its password was changed; sign in again"),
-                    Event::Gone => return Ok(()),
-                    Event::TooLong => self.bye("that line is too long"),
-                    Event::Silence => self.bye("there was nothing to do for too long"),
-                    Event::Shutdown => self.bye("[SYS/TEMP] the server is going down"),
+                Next::Line => match self.line().await {
+                    Ok(Event::Line(line)) => self.call(move |session, out| session.line(&line, out)).await,
+                    Ok(Event::TooLong) => self.bye("that line is too long"),
+                    Ok(Event::Gone) => return Ok(()),
+                    Err(WaitError::Silence) => self.bye("there was nothing to do for too long"),
+                    Err(WaitError::Out) => self.bye("[AUTH] the account or its password was changed; sign in again"),
+                    Err(WaitError::Shutdown) => self.bye("[SYS/TEMP] the server is going down"),
+                    Err(WaitError::Io(error)) => return Err(error),
                 },
                 Next::Step => {
                     self.flush().await?;
@@ -147,14 +144,14 @@ impl Driver {
     }
 
     /// The next line, without its ending.
-    async fn line(&mut self) -> io::Result<Event> {
+    async fn line(&mut self) -> Result<Event, WaitError> {
         let mut by = None;
         loop {
             if self.dialogue.is_full() {
                 self.flush().await?;
             }
             if !self.dialogue.may_stay().await {
-                return Ok(Event::Out);
+                return Err(WaitError::Out);
             }
             if let Some(at) = memchr::memchr(b'\n', &self.input[self.searched..]) {
                 let end = self.searched + at;
@@ -178,18 +175,9 @@ impl Driver {
                 Some(by) => by,
                 None => *by.insert(self.patience()),
             };
-            let awake_at = self.dialogue.look_again_at().map_or(by, |look_again_at| look_again_at.min(by));
             self.input.reserve(READ_BYTES);
-            let mut shutdown = self.connection.shutdown.clone();
-            let count = tokio::select! {
-                read = timeout_at(awake_at, self.connection.stream.read_buf(&mut self.input)) => match read {
-                    Ok(count) => count?,
-                    Err(_) if awake_at < by => continue,
-                    Err(_) => return Ok(Event::Silence),
-                },
-                () = shutdown.requested() => return Ok(Event::Shutdown),
-            };
-            if count == 0 {
+            let read = self.connection.stream.read_buf(&mut self.input);
+            if self.dialogue.wait(read, &self.connection.shutdown, by).await? == 0 {
                 return Ok(Event::Gone);
             }
         }

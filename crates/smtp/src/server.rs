@@ -10,7 +10,7 @@ use crate::session::{Next, Session};
 use crate::settings::{Role, Settings, Times};
 use crate::syntax::{Cut, cut};
 use edge::listen::Connection;
-use edge::{Dialogue, Services, Stream};
+use edge::{Dialogue, Services, Stream, WaitError};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -25,8 +25,6 @@ const BODY_READ_BYTES: usize = 64 * 1024;
 /// How long a client has to hear the last reply, and how often what it sends meanwhile is read.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_READS: u32 = 64;
-/// How often it is looked again whether somebody who signed in may stay.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Serves a connection until it ends: the handler for [`edge::listen::run`].
 pub fn serve(
@@ -54,14 +52,6 @@ struct Driver {
     message_by: Option<Instant>,
     /// The session and what it said.
     dialogue: Dialogue<Session>,
-}
-
-/// What came of waiting.
-enum Event {
-    Came,
-    Gone,
-    Silence,
-    Shutdown,
 }
 
 impl Driver {
@@ -109,7 +99,7 @@ impl Driver {
                     self.flush().await?;
                     let outcome = self.dialogue.sign_in(&self.connection.peer, attempt).await;
                     let next = self.dialogue.call(move |session, out| session.signed_in(outcome, out)).await;
-                    self.dialogue.settle(LOOK_AGAIN, Session::user);
+                    self.dialogue.settle(self.settings.times.look_again, Session::user);
                     next
                 }
                 Next::StartTls => {
@@ -173,7 +163,7 @@ impl Driver {
             match cut(&self.input) {
                 // Somebody whose password was changed, or whose account was closed, is heard no more.
                 Cut::Line(_) if !self.dialogue.may_stay().await => {
-                    return Ok(Some(self.bye((4, 7, 0), "does not let you stay: sign in again")));
+                    return Ok(Some(self.out()));
                 }
                 Cut::Line(end) => {
                     let line = self.input[..end].to_vec();
@@ -221,20 +211,19 @@ impl Driver {
     async fn wait(&mut self, by: Instant, read_bytes: usize) -> io::Result<Option<Option<Next>>> {
         self.flush().await?;
         self.input.reserve(read_bytes);
-        let mut shutdown = self.connection.shutdown.clone();
-        let event = tokio::select! {
-            read = timeout_at(by, self.connection.stream.read_buf(&mut self.input)) => match read {
-                Ok(count) => if count? == 0 { Event::Gone } else { Event::Came },
-                Err(_) => Event::Silence,
-            },
-            () = shutdown.requested() => Event::Shutdown,
-        };
-        Ok(match event {
-            Event::Came => None,
-            Event::Gone => Some(None),
-            Event::Silence => Some(Some(self.bye((4, 4, 2), "there was nothing to do for too long"))),
-            Event::Shutdown => Some(Some(self.bye((4, 3, 2), "is going down"))),
+        let read = self.connection.stream.read_buf(&mut self.input);
+        Ok(match self.dialogue.wait(read, &self.connection.shutdown, by).await {
+            Ok(0) => Some(None),
+            Ok(_) => None,
+            Err(WaitError::Silence) => Some(Some(self.bye((4, 4, 2), "there was nothing to do for too long"))),
+            Err(WaitError::Out) => Some(Some(self.out())),
+            Err(WaitError::Shutdown) => Some(Some(self.bye((4, 3, 2), "is going down"))),
+            Err(WaitError::Io(error)) => return Err(error),
         })
+    }
+
+    fn out(&mut self) -> Next {
+        self.bye((4, 7, 0), "does not let you stay: sign in again")
     }
 
     fn bye(&mut self, enhanced: (u8, u16, u16), why: &str) -> Next {

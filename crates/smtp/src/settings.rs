@@ -95,6 +95,8 @@ pub struct Times {
     pub message: Duration,
     /// For the client to take something of a reply.
     pub unread: Duration,
+    /// Until it is looked again whether whoever is signed in may stay.
+    pub look_again: Duration,
 }
 
 impl Default for Times {
@@ -105,6 +107,7 @@ impl Default for Times {
             block: Duration::from_secs(180),
             message: Duration::from_secs(3600),
             unread: Duration::from_secs(300),
+            look_again: Duration::from_secs(60),
         }
     }
 }

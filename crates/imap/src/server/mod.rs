@@ -10,12 +10,12 @@ mod wire;
 use crate::session::{Bye, Next, Session};
 use crate::syntax::{Frame, Framer, FramerLimits};
 use edge::listen::Connection;
-use edge::{ANSWER_BYTES, Dialogue, Services, Watch};
+use edge::{ANSWER_BYTES, Dialogue, Services, WaitError, Watch};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use wire::Wire;
 
 /// The slowest pace at which a command may come, beyond [`Times::unfinished`]: slower than any line that somebody sends mail
@@ -76,8 +76,6 @@ enum Event {
     Bytes,
     Gone,
     Change,
-    Silence,
-    Shutdown,
 }
 
 /// Serves a connection until it ends: the handler for [`edge::listen::run`].
@@ -264,33 +262,30 @@ impl Driver {
         self.flush().await?;
         self.dialogue.out.shrink_to(ANSWER_BYTES);
         let silent_by = self.silent_since + self.patience();
-        let (silent_by, by) = match self.dialogue.look_again_at() {
-            Some(look_again_at) => (silent_by, silent_by.min(look_again_at)),
-            None => (silent_by.min(self.sign_in_by), silent_by.min(self.sign_in_by)),
-        };
+        let by = if self.dialogue.session().is_signed_in() { silent_by } else { silent_by.min(self.sign_in_by) };
         let due = self.framer.is_inside().then(|| {
             let coming = self.coming.get_or_insert(Coming { since: Instant::now(), bytes: 0 });
             coming.due(self.times.unfinished)
         });
         let by = due.map_or(by, |due| by.min(due));
         let rest_at = (Instant::now() + self.times.rest).min(by);
-        let mut event = self.event(rest_at).await?;
-        if matches!(event, Event::Silence) && rest_at < by {
+        let mut event = self.event(rest_at).await;
+        if matches!(event, Err(WaitError::Silence)) && rest_at < by {
             self.rest();
-            event = self.event(by).await?;
+            event = self.event(by).await;
         }
-        if !matches!(event, Event::Silence) {
+        if event.is_ok() {
             self.silent_since = Instant::now();
         }
         match event {
-            Event::Bytes => Ok(next),
-            Event::Gone => Err(End::Closed),
-            Event::Silence if due.is_some_and(|due| due <= Instant::now()) => Err(self.bye(Bye::Slow).await),
-            Event::Change => Ok(self.dialogue.call(|session, out| session.changed(out)).await),
-            // Only time to look again.
-            Event::Silence if by < silent_by => Ok(next),
-            Event::Silence => Err(self.bye(Bye::Silence).await),
-            Event::Shutdown => Err(self.bye(Bye::Shutdown).await),
+            Ok(Event::Bytes) => Ok(next),
+            Ok(Event::Gone) => Err(End::Closed),
+            Ok(Event::Change) => Ok(self.dialogue.call(|session, out| session.changed(out)).await),
+            Err(WaitError::Silence) if due.is_some_and(|due| due <= Instant::now()) => Err(self.bye(Bye::Slow).await),
+            Err(WaitError::Silence) => Err(self.bye(Bye::Silence).await),
+            Err(WaitError::Out) => Err(self.bye(Bye::Out).await),
+            Err(WaitError::Shutdown) => Err(self.bye(Bye::Shutdown).await),
+            Err(WaitError::Io(error)) => Err(End::Failed(error)),
         }
     }
 
@@ -302,21 +297,23 @@ impl Driver {
         }
     }
 
-    async fn event(&mut self, by: Instant) -> io::Result<Event> {
+    async fn event(&mut self, by: Instant) -> Result<Event, WaitError> {
         let watches = self.dialogue.session().watches();
-        let mut shutdown = self.wire.connection().shutdown.clone();
+        let shutdown = self.wire.connection().shutdown.clone();
+        let Driver { wire, watch, dialogue, .. } = self;
         let changed = async {
-            match self.watch.as_mut().filter(|_| watches) {
+            match watch.as_mut().filter(|_| watches) {
                 Some(watch) => watch.changed().await,
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            read = self.wire.read() => Ok(if read? { Event::Bytes } else { Event::Gone }),
-            () = changed => Ok(Event::Change),
-            () = shutdown.requested() => Ok(Event::Shutdown),
-            () = sleep_until(by) => Ok(Event::Silence),
-        }
+        let coming = async {
+            tokio::select! {
+                read = wire.read() => Ok(if read? { Event::Bytes } else { Event::Gone }),
+                () = changed => Ok(Event::Change),
+            }
+        };
+        dialogue.wait(coming, &shutdown, by).await
     }
 
     /// Makes the next part of a long answer while the one before is on its way. The part after it waits for both, so

@@ -3,7 +3,10 @@
 use crate::world::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use directory::AccountState;
+use message::Address;
 use smtp::{Role, Settings};
+use std::time::Duration;
 
 fn plain(password: &str) -> String {
     format!("AUTH PLAIN {}", STANDARD.encode(format!("\0{ANA}\0{password}")))
@@ -53,6 +56,35 @@ fn nobody_signs_in_or_sends_in_the_clear() {
     assert!(offered.contains("STARTTLS") && !offered.contains("AUTH"), "{offered}");
     client.is(&plain(PASSWORD), "538 5.7.11");
     client.is(&format!("MAIL FROM:<{ANA}>"), "530 5.7.0");
+    world.finish();
+}
+
+#[test]
+fn whoever_may_not_be_in_any_more_is_put_out_while_idle_and_within_a_message() {
+    let moment = Duration::from_millis(50);
+    let mut settings = Settings::new(Role::Submission);
+    settings.times.look_again = moment;
+    let world = World::with(settings);
+    let ana = world.services.directory.account(&Address::new(ANA).unwrap()).unwrap().unwrap().id;
+    let signed_in = || {
+        let mut client = world.hello();
+        client.is(&plain(PASSWORD), "235 2.7.0");
+        client
+    };
+    let (mut idle, mut sending) = (signed_in(), signed_in());
+    sending.is(&format!("MAIL FROM:<{ANA}>"), "250");
+    sending.is(&format!("RCPT TO:<{EVA}>"), "250");
+    sending.is("DATA", "354");
+    sending.send("Subject: half of it\r\n");
+    // Looked at again and again, an account that is as it was is left alone.
+    std::thread::sleep(4 * moment);
+    idle.is("NOOP", "250");
+    world.change(|tx| tx.set_account_state(ana, AccountState::Disabled));
+    for mut client in [idle, sending] {
+        client.says("421 4.7.0");
+        assert!(client.is_over());
+    }
+    assert!(world.inbox(EVA).is_empty());
     world.finish();
 }
 
