@@ -51,6 +51,26 @@ pub enum Verdict {
     Never(Said),
 }
 
+impl Verdict {
+    /// The word for it in the log and in the metrics.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self {
+            Verdict::Relayed { .. } => "relayed",
+            Verdict::Delivered => "delivered",
+            Verdict::Later(_) => "later",
+            Verdict::Never(_) => "failed",
+        }
+    }
+
+    /// What was said; nothing was where it lies in a mailbox here.
+    pub(crate) fn said(&self) -> Option<&Said> {
+        match self {
+            Verdict::Relayed { said, .. } | Verdict::Later(said) | Verdict::Never(said) => Some(said),
+            Verdict::Delivered => None,
+        }
+    }
+}
+
 /// What was said, by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {

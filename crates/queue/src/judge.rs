@@ -37,6 +37,17 @@ pub(crate) enum Ending {
     GivenUp(String),
 }
 
+impl Ending {
+    /// The word for it in the metrics; `is_over` says that there will be no other try.
+    fn outcome(&self, is_over: bool) -> &'static str {
+        match self {
+            Ending::Tried(Verdict::Later(_)) if is_over => "expired",
+            Ending::Tried(verdict) => verdict.outcome(),
+            Ending::GivenUp(_) => "given_up",
+        }
+    }
+}
+
 /// Judges a try. `hop_retry_s` says when the hop is tried again where it could not be reached at all.
 pub(crate) fn judge(
     schedule: &Schedule,
@@ -47,6 +58,7 @@ pub(crate) fn judge(
 ) -> Judged {
     let mut judged = Judged::default();
     let envelope = &message.envelope;
+    let is_over = now_s >= envelope.expires_s;
     for (recipient, ending) in endings {
         let tell = |judged: &mut Judged, kind, action, cause, said: &Said| {
             let fate = Fate {
@@ -69,32 +81,33 @@ pub(crate) fn judge(
             };
             notice.fates.push((recipient.number, fate));
         };
-        let (settled, outcome) = match ending {
+        let outcome = ending.outcome(is_over);
+        let settled = match ending {
             Ending::Tried(Verdict::Relayed { said, tells }) => {
                 // Of one that the sender did not name it was not asked to.
                 if recipient.notify.success && (!tells || recipient.hidden) {
                     tell(&mut judged, Kind::Success, Action::Relayed, Cause::Status, &said);
                 }
-                (Settled::Done, "relayed")
+                Settled::Done
             }
             Ending::Tried(Verdict::Delivered) => {
                 if recipient.notify.success {
                     let said = Said { server: None, status: (2, 1, 5), text: String::new() };
                     tell(&mut judged, Kind::Success, Action::Delivered, Cause::Status, &said);
                 }
-                (Settled::Done, "delivered")
+                Settled::Done
             }
             Ending::Tried(Verdict::Never(said)) => {
                 if is_told_of_failure(envelope, recipient) {
                     tell(&mut judged, Kind::Failed, Action::Failed, Cause::Status, &said);
                 }
-                (Settled::Failed, "failed")
+                Settled::Failed
             }
-            Ending::Tried(Verdict::Later(said)) if now_s >= envelope.expires_s => {
+            Ending::Tried(Verdict::Later(said)) if is_over => {
                 if is_told_of_failure(envelope, recipient) {
                     tell(&mut judged, Kind::Failed, Action::Failed, Cause::Expired, &said);
                 }
-                (Settled::Failed, "expired")
+                Settled::Failed
             }
             Ending::Tried(Verdict::Later(said)) => {
                 let delay_told = is_told_of_delay(schedule, envelope, recipient, now_s);
@@ -106,14 +119,14 @@ pub(crate) fn judge(
                     .unwrap_or_else(|| schedule.next(envelope.purpose, message.id, recipient.number, attempts, now_s));
                 // The last try is at the end, not before it.
                 let due_s = due_s.min(envelope.expires_s);
-                (Settled::Again { due_s, said: words(&said), delay_told }, "later")
+                Settled::Again { due_s, said: words(&said), delay_told }
             }
             Ending::GivenUp(why) => {
                 if is_told_of_failure(envelope, recipient) {
                     let said = Said { server: None, status: (5, 7, 0), text: why };
                     tell(&mut judged, Kind::Failed, Action::Failed, Cause::Operator, &said);
                 }
-                (Settled::Failed, "given_up")
+                Settled::Failed
             }
         };
         judged.settled.push((recipient.number, settled));
@@ -267,6 +280,28 @@ mod tests {
         assert_eq!(delayed(Purpose::Submission, &Recipient { delay_told: true, ..fresh }, 5 * 3600), []);
         let unasked = recipient(Notify { delay: false, ..Notify::DEFAULT });
         assert_eq!(delayed(Purpose::Submission, &unasked, 5 * 3600), []);
+    }
+
+    #[test]
+    fn how_many_ended_how_is_counted_in_the_words_of_the_log() {
+        let message = message(Purpose::Submission);
+        let recipient = recipient(Notify::DEFAULT);
+        let later = || Verdict::Later(said(None, (4, 4, 1)));
+        let verdicts = [
+            later(),
+            Verdict::Never(said(None, (5, 1, 1))),
+            later(),
+            Verdict::Delivered,
+            Verdict::Relayed { said: said(Some("mx"), (2, 0, 0)), tells: false },
+        ];
+        let judged_at = |now_s| {
+            let mut endings: Vec<_> = verdicts.iter().map(|v| (&recipient, Ending::Tried(v.clone()))).collect();
+            endings.push((&recipient, Ending::GivenUp("not wanted".into())));
+            judge(&Schedule::default(), &message, endings, None, now_s).outcomes
+        };
+        let rest = [("failed", 1), ("delivered", 1), ("relayed", 1), ("given_up", 1)];
+        assert_eq!(judged_at(1), [&[("later", 2)][..], &rest].concat());
+        assert_eq!(judged_at(5 * DAY_S), [&[("expired", 2)][..], &rest].concat());
     }
 
     #[test]

@@ -496,16 +496,11 @@ fn log(tried: &Tried) {
     let (id, hop) = (tried.work.message.id, tried.work.hop.as_str());
     let mut told: Vec<(&str, Option<&Said>, u64)> = Vec::new();
     for (recipient, verdict) in tried.work.recipients.iter().zip(verdicts) {
-        let (outcome, said) = match verdict {
-            Verdict::Relayed { said, .. } => ("relayed", Some(said)),
-            Verdict::Delivered => ("delivered", None),
-            Verdict::Later(said) => ("later", Some(said)),
-            Verdict::Never(said) => ("failed", Some(said)),
-        };
+        let outcome = verdict.outcome();
         tracing::debug!(%id, to = recipient.address, outcome, "a recipient of a message of the queue");
         match told.iter_mut().find(|(known, ..)| *known == outcome) {
             Some((.., count)) => *count += 1,
-            None => told.push((outcome, said, 1)),
+            None => told.push((outcome, verdict.said(), 1)),
         }
     }
     for (outcome, said, recipients) in told {
