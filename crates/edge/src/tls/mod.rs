@@ -7,6 +7,7 @@
 mod challenge;
 pub mod client;
 mod der;
+mod expiry;
 mod files;
 mod inspect;
 mod keep;
@@ -14,6 +15,7 @@ mod resolver;
 mod self_signed;
 
 pub use challenge::Challenge;
+pub use expiry::log_expiry;
 pub use inspect::{Inspected, inspect, inspect_pem};
 pub use keep::write_durably;
 
@@ -26,7 +28,7 @@ use rustls::server::Acceptor;
 use rustls::{ServerConfig, version};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, io};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -122,6 +124,8 @@ struct Source {
     loaded: Loaded,
     /// Whether it is for those alone who find no other: it goes last.
     is_last: bool,
+    /// When the log was last told that what was made of it ends soon, in seconds since 1970, UTC.
+    warned_s: Option<i64>,
 }
 
 impl Tls {
@@ -228,6 +232,7 @@ impl Tls {
                 Ok(loaded) => {
                     source.forget_unless(&loaded);
                     source.loaded = loaded;
+                    source.warned_s = None;
                     source.tell();
                     taken += 1;
                 }
@@ -240,19 +245,42 @@ impl Tls {
         (taken, errors)
     }
 
-    /// Reloads again and again until it is time to stop, and logs what it did.
+    /// Reloads again and again until it is time to stop, and logs what it did; likewise, once a day, which certificates
+    /// [end soon](Inspected::ends_soon_at).
     pub async fn watch(self: Arc<Self>, every: Duration, mut shutdown: Shutdown) {
         loop {
+            let tls = Arc::clone(&self);
+            let look = move || {
+                let reloaded = tls.reload();
+                // A clock that stands before 1970 is not to be believed.
+                if let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) {
+                    tls.log_expiries(now.as_secs().cast_signed());
+                }
+                reloaded
+            };
+            // A panic or a runtime that goes down: the next round tries again, or there is none.
+            if let Ok((taken, errors)) = tokio::task::spawn_blocking(look).await {
+                log_reload(taken, &errors);
+            }
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
                 () = shutdown.requested() => return,
             }
-            let tls = Arc::clone(&self);
-            // A panic or a runtime that goes down: the next round tries again, or there is none.
-            if let Ok((taken, errors)) = tokio::task::spawn_blocking(move || tls.reload()).await {
-                log_reload(taken, &errors);
+        }
+    }
+
+    /// Logs which certificates end soon, each once a day; how many it told of.
+    fn log_expiries(&self, now_s: i64) -> usize {
+        let mut told = 0;
+        for source in self.lock().iter_mut() {
+            let is_known =
+                source.warned_s.is_some_and(|warned_s| (warned_s..warned_s + expiry::DAY_S).contains(&now_s));
+            if !is_known && log_expiry(&source.files.chain, &source.loaded.inspected, now_s) {
+                source.warned_s = Some(now_s);
+                told += 1;
             }
         }
+        told
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Source>> {
@@ -265,7 +293,7 @@ impl Source {
         // Before reading: what changes while it is read is looked at again.
         let seen = Stamps::of(&files);
         let loaded = Loaded::read(&files)?;
-        Ok(Source { files, seen, loaded, is_last })
+        Ok(Source { files, seen, loaded, is_last, warned_s: None })
     }
 
     /// Tells the metrics when it expires.
@@ -304,5 +332,33 @@ pub fn log_reload(taken: usize, errors: &[TlsError]) {
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("files", &self.files()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use expiry::DAY_S;
+
+    #[test]
+    fn the_end_of_a_certificate_is_told_of_once_a_day_and_that_of_its_successor_anew() {
+        let place = tempfile::tempdir().unwrap();
+        let names = ["mail.example.org".to_owned()];
+        let tls = Tls::self_signed(place.path(), &names).unwrap();
+        let files = tls.files().remove(0);
+        let end_s = inspect(&files).unwrap().not_after_s;
+        let told = |days_left: i64| tls.log_expiries(end_s - days_left * DAY_S);
+        assert_eq!([told(100), told(14), told(13), told(13), told(12)], [0, 0, 1, 0, 1]);
+        assert_eq!([told(-1), told(-1), told(-2)], [1, 0, 1], "nor is one forgotten that has expired");
+        assert_eq!(told(10), 1, "the clock was set back");
+
+        // In its place comes one that ends at the same time.
+        std::fs::remove_file(&files.chain).unwrap();
+        let successor = self_signed::ensure(place.path(), &names).unwrap();
+        assert_eq!(successor, files);
+        assert!(matches!(tls.reload(), (1, errors) if errors.is_empty()));
+        assert_eq!([told(10), told(10)], [1, 0]);
     }
 }

@@ -151,6 +151,7 @@ pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
                 .now("name one that is, or set the clock")
                 .into());
         }
+        edge::tls::log_expiry(&file.chain, &inspected, now_s);
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use store::Store;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -34,7 +35,13 @@ pub(crate) struct Operator {
     metrics: PrometheusHandle,
     ready: Arc<AtomicBool>,
     /// From when there is something to look at.
-    readiness: Arc<OnceLock<Readiness>>,
+    served: Arc<OnceLock<Served>>,
+}
+
+/// What is looked at when somebody asks.
+struct Served {
+    readiness: Readiness,
+    store: Arc<Store>,
 }
 
 impl Operator {
@@ -48,12 +55,14 @@ impl Operator {
         let metrics = PrometheusBuilder::new().set_buckets(&buckets)?.install_recorder()?;
         describe();
         metrics::gauge!("reintegra_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        Ok(Operator { metrics, ready: Arc::default(), readiness: Arc::default() })
+        Ok(Operator { metrics, ready: Arc::default(), served: Arc::default() })
     }
 
-    /// Looks at what is served when somebody asks whether it is ready. Once a process.
+    /// Looks at what is served when somebody asks how it fares, and whether it is ready. Once a process.
     pub(crate) fn look_at(&self, services: &Services) {
-        self.readiness.get_or_init(|| Readiness::new(&services.store, &services.directory));
+        let store = &services.store;
+        let readiness = || Readiness::new(store, &services.directory);
+        self.served.get_or_init(|| Served { readiness: readiness(), store: Arc::clone(store) });
     }
 
     /// Whether connections are taken.
@@ -90,6 +99,8 @@ fn describe() {
         ("reintegra_connections_refused_total", "Connections that were one too many, by the limit"),
         ("reintegra_connections_total", "Connections that were taken"),
         ("reintegra_deliveries_total", "Recipients of messages that came in, by what became of them"),
+        ("reintegra_derived_failures_total", "Reads and writes of derived data that failed, as on a full disk"),
+        ("reintegra_derived_thrown_away_total", "Databases of derived data that were damaged and are made anew"),
         ("reintegra_imap_bytes_total", "Bytes of IMAP, before compression and TLS"),
         ("reintegra_imap_sessions_total", "IMAP sessions that began"),
         ("reintegra_managesieve_sessions_total", "ManageSieve sessions that began"),
@@ -140,12 +151,25 @@ fn describe() {
 }
 
 async fn metrics(State(operator): State<Operator>) -> Response {
+    if let Some(Served { store, .. }) = operator.served.get() {
+        count_derived(store);
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], operator.metrics.render()).into_response()
 }
 
+/// Counts what befell the derived data of each cell: it is made good without an error to anybody, and a disk that fails shows
+/// there first.
+fn count_derived(store: &Store) {
+    for cell in store.cells() {
+        let (health, number) = (cell.derived_health(), cell.number().to_string());
+        metrics::counter!("reintegra_derived_thrown_away_total", "cell" => number.clone()).absolute(health.thrown_away);
+        metrics::counter!("reintegra_derived_failures_total", "cell" => number).absolute(health.failed);
+    }
+}
+
 async fn ready(State(operator): State<Operator>) -> Response {
-    let troubles = match operator.readiness.get() {
-        Some(readiness) if operator.ready.load(Ordering::Relaxed) => readiness.troubles().await,
+    let troubles = match operator.served.get() {
+        Some(Served { readiness, .. }) if operator.ready.load(Ordering::Relaxed) => readiness.troubles().await,
         _ => return (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
     };
     match troubles.is_empty() {

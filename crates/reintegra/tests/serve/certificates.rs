@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Writes a certificate for names, and its key, whole at once as renewers do; gives the certificate's path.
 pub(super) fn write_certificate(directory: &Path, file: &str, names: &[&str]) -> PathBuf {
@@ -14,10 +15,21 @@ pub(super) fn write_certificate(directory: &Path, file: &str, names: &[&str]) ->
 
 /// As [`write_certificate`], valid until the end of a year.
 pub(super) fn write_certificate_until(directory: &Path, file: &str, names: &[&str], year: i32) -> PathBuf {
+    write(directory, file, names, |params| params.not_after = date_time_ymd(year, 12, 31))
+}
+
+/// As [`write_certificate`], valid for so many days from now, and an hour.
+pub(super) fn write_certificate_for(directory: &Path, file: &str, names: &[&str], days: u32) -> PathBuf {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let left = Duration::from_secs(3600) * (days * 24 + 1);
+    write(directory, file, names, |params| params.not_after = date_time_ymd(1970, 1, 1) + since_1970 + left)
+}
+
+fn write(directory: &Path, file: &str, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> PathBuf {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();
-    params.not_after = date_time_ymd(year, 12, 31);
+    change(&mut params);
     let certificate = params.self_signed(&key).unwrap();
     std::fs::create_dir_all(directory).unwrap();
     for (ending, text) in [("key", key.serialize_pem()), ("crt", certificate.pem())] {
@@ -79,4 +91,27 @@ fn certificates_are_chosen_by_name_and_read_again_at_sighup() {
     await_that("the repaired one is shown", || shown("mail.two.example.org") == repaired);
     assert!(early.ask("NOOP").last().unwrap().contains(" OK "));
     stop(served);
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_told_of_until_it_is_renewed() {
+    let place = Place::with_ana();
+    let directory = place.path("tls");
+    write_certificate_for(&directory, "mail", &["mail.example.org"], 9);
+    let path = directory.join("mail");
+    let text = format!("[[tls.certificates]]\nchain = \"{0}.crt\"\nkey = \"{0}.key\"\n", path.display());
+    let served = place.serve(&text);
+    let soon = "a certificate expires soon";
+    await_that("it is told of", || served.log().contains(soon));
+    let log = served.log();
+    let line = log.lines().find(|line| line.contains(soon)).unwrap();
+    for word in ["WARN", "mail.example.org", "mail.crt", "days_left=9"] {
+        assert!(line.contains(word), "{word}: {line}");
+    }
+    stop(served);
+
+    write_certificate_for(&directory, "mail", &["mail.example.org"], 60);
+    // It looks before it ends.
+    let log = stop(place.serve(&text));
+    assert!(!log.contains(soon), "{log}");
 }

@@ -1,6 +1,6 @@
 //! Configurations, right and wrong, and the words for them.
 
-use super::certificates::{write_certificate, write_certificate_until};
+use super::certificates::{write_certificate, write_certificate_for, write_certificate_until};
 use super::*;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -37,6 +37,18 @@ fn a_certificate_that_has_expired_is_told() {
     let ran = check(&place.write("etc/reintegra.toml", text));
     assert_eq!(ran.code(), Some(2), "{}", ran.stderr);
     for word in ["tls/mail.crt is not valid now", "until 2013-12-31T00:00:00Z", "now: "] {
+        assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_certificate_that_ends_soon_can_be_used_and_is_told() {
+    let place = Place::new();
+    write_certificate_for(&place.path("etc/tls"), "mail", &["mail.example.org"], 9);
+    let text = "[[tls.certificates]]\nchain = \"tls/mail.crt\"\nkey = \"tls/mail.key\"\n";
+    let ran = check(&place.write("etc/reintegra.toml", text));
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr);
+    for word in ["WARN", "a certificate expires soon", "mail.example.org", "tls/mail.crt", "days_left=9"] {
         assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
     }
 }

@@ -94,6 +94,28 @@ fn a_cell_that_cannot_be_read_is_not_ready() {
     stop(served);
 }
 
+/// No client hears of it: what is derived from mail is made anew, and its damage is no error.
+#[test]
+fn derived_data_that_was_damaged_is_counted() {
+    let place = Place::with_ana();
+    let served = place.serve("");
+    let value = |served: &Served, name: &str| {
+        let samples = read(&get(served.operator, "/metrics").unwrap());
+        samples.get(&format!("{name}{{cell=\"1\"}}")).copied().unwrap_or_else(|| panic!("{name}: {samples:?}"))
+    };
+    await_that("ready", || get(served.operator, "/health/ready").is_ok());
+    assert_eq!(value(&served, "reintegra_derived_thrown_away_total"), 0.0);
+    assert_eq!(value(&served, "reintegra_derived_failures_total"), 0.0);
+    stop(served);
+    std::fs::write(place.data().join("cells/01/cached.sqlite"), [0x5a; 65_536]).unwrap();
+    let served = place.serve("");
+    await_that("ready in spite of it", || get(served.operator, "/health/ready").is_ok());
+    assert_eq!(value(&served, "reintegra_derived_thrown_away_total"), 1.0);
+    assert_eq!(value(&served, "reintegra_derived_failures_total"), 0.0);
+    stop(served);
+    place.is_sound();
+}
+
 #[test]
 fn half_open_connections_leave_room_for_others_and_do_not_hold_up_the_end() {
     let place = Place::with_ana();
