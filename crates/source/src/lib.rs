@@ -60,6 +60,10 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// When it is gone, cannot be read, is larger than the source's limit, or changed while it was read.
     fn read(&self, locator: &Locator, buffer: &mut Vec<u8>) -> Result<(), ReadError>;
+
+    /// Says that a message is going to be read, so that a slow disk can begin: many may be on their way at once. Nothing
+    /// comes of it where it cannot be read, or where that would not help, as by default.
+    fn read_ahead(&self, _locator: &Locator) {}
 }
 
 /// What a source's own files say of domains, accounts and aliases.

@@ -6,18 +6,22 @@
 
 use crate::{ReadError, Stamp};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxFlags};
+use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many directories stay open between reads: as many as threads may read in different ones without thrashing.
 const OPEN_DIRECTORIES: usize = 32;
+
+/// Files up to this size are read ahead: longer ones keep the disk busy by themselves, and would fill the cache.
+const READ_AHEAD_BYTES: u64 = 8 << 20;
 
 /// A directory's listing is taken again at most this often while somebody else changes it.
 const LISTING_ATTEMPTS: usize = 5;
@@ -188,6 +192,16 @@ impl Root {
             return Err(ReadError::NotAFile);
         }
         Ok((File::from(fd), u64::try_from(stat.st_size).unwrap_or(0)))
+    }
+
+    /// Has the kernel begin to read a file of usual size; nothing where it cannot be opened.
+    pub(crate) fn read_ahead(&self, path: &[u8]) {
+        if let Ok((file, length_bytes)) = self.open_file(path)
+            && length_bytes <= READ_AHEAD_BYTES
+        {
+            // Advice: whether it is taken shows in nothing but time.
+            let _ = rustix::fs::fadvise(&file, 0, NonZeroU64::new(length_bytes), Advice::WillNeed);
+        }
     }
 
     /// Reads a whole regular file into `buffer`, which is cleared first.

@@ -233,6 +233,13 @@ impl Source for Tree {
             }
         }
     }
+
+    fn read_ahead(&self, locator: &Locator) {
+        // An mbox is read from its beginning to its end: the kernel sees that by itself.
+        if locator.range.is_none() {
+            self.root.read_ahead(&locator.path);
+        }
+    }
 }
 
 impl Tree {

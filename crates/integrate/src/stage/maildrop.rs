@@ -256,6 +256,8 @@ impl<'r, 'a> Listing<'r, 'a> {
         if tasks.is_empty() {
             return Ok(());
         }
+        // The disk begins while earlier batches are being read and packed.
+        tasks.iter().for_each(|task| self.run.source.read_ahead(&task.locator));
         self.jobs.send(Job { cell, tasks }).map_err(|_| StageError::Worker)
     }
 

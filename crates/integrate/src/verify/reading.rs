@@ -31,12 +31,14 @@ impl<'i, T, R> Shared<'i, T, R> {
         Shared { items, next: AtomicUsize::new(0), done: Mutex::default() }
     }
 
-    /// Takes items until none is left.
-    fn work(&self, mut each: impl FnMut(&T) -> R) {
+    /// Takes items until none is left; what was taken together is told of before the first of it.
+    fn work(&self, ahead: impl Fn(&T), mut each: impl FnMut(&T) -> R) {
         loop {
             let from = self.next.fetch_add(CHUNK, Ordering::Relaxed);
             let Some(rest) = self.items.get(from..).filter(|r| !r.is_empty()) else { return };
-            let done = rest.iter().take(CHUNK).map(&mut each).collect();
+            let taken = &rest[..rest.len().min(CHUNK)];
+            taken.iter().for_each(&ahead);
+            let done = taken.iter().map(&mut each).collect();
             self.done.lock().unwrap_or_else(|e| e.into_inner()).push((from, done));
         }
     }
@@ -48,11 +50,12 @@ impl<'i, T, R> Shared<'i, T, R> {
     }
 }
 
-/// Does something with every source's item and with every message of the result, on all cores, both at once: the one has
-/// the processor wait for nobody's disk, the other has the disk busy.
+/// Does something with every source's item (`ahead` is told of it a little earlier) and with every message of the result,
+/// on all cores, both at once: what waits for the disk and what computes go together.
 pub(super) fn read_both<'c, A: Sync, B: Sync, RA: Send, RB: Send>(
     sources: &[A],
     results: &[B],
+    ahead: impl Fn(&A) + Sync,
     source: impl Fn(&mut Buffers<'c>, &A) -> RA + Sync,
     result: impl Fn(&mut Buffers<'c>, &B) -> RB + Sync,
 ) -> (Vec<RA>, Vec<RB>) {
@@ -62,14 +65,14 @@ pub(super) fn read_both<'c, A: Sync, B: Sync, RA: Send, RB: Send>(
     let (sources, results) = (Shared::new(sources), Shared::new(results));
     std::thread::scope(|scope| {
         for worker in 0..(cores * 2).min(chunks) {
-            let (sources, results, source, result) = (&sources, &results, &source, &result);
+            let (sources, results, ahead, source, result) = (&sources, &results, &ahead, &source, &result);
             scope.spawn(move || {
                 let mut buffers = Buffers::default();
                 if worker % 2 == 0 {
-                    sources.work(|item| source(&mut buffers, item));
+                    sources.work(ahead, |item| source(&mut buffers, item));
                 }
-                results.work(|item| result(&mut buffers, item));
-                sources.work(|item| source(&mut buffers, item));
+                results.work(|_| {}, |item| result(&mut buffers, item));
+                sources.work(ahead, |item| source(&mut buffers, item));
             });
         }
     });
