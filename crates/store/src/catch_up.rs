@@ -99,7 +99,7 @@ pub(crate) fn catch_up(
                     (from, to, why.to_string())
                 }
             };
-            rows::set_note(&tx, &format!("{LEFT}{number} {from}"), &format!("{to} {text}"))
+            note_left_over(&tx, number, from, to, &text)
         })?;
         if let Err(why) = head {
             if scanned == (ScanEnd { tail: SEGMENT_HEAD_LEN as u64, clean: true }) && !take.anew() {
@@ -110,7 +110,7 @@ pub(crate) fn catch_up(
             // A damaged head does not hide records, but no more are put behind it.
             note(format!("segment {number:08x}: its head is damaged ({why})"));
             if take.anew() {
-                rows::set_note(&tx, &format!("{LEFT}{number} 0"), &format!("{SEGMENT_HEAD_LEN} {why}"))?;
+                note_left_over(&tx, number, 0, SEGMENT_HEAD_LEN as u64, &why.to_string())?;
             }
             scanned.clean = false;
         }
@@ -127,6 +127,11 @@ pub(crate) fn catch_up(
     take.finish(&tx, unseen)?;
     tx.commit()?;
     Ok(end)
+}
+
+/// Notes a stretch of a segment that nothing can be made of: checks need not report it again.
+pub(crate) fn note_left_over(db: &Connection, segment: u32, from: u64, to: u64, why: &str) -> Result<()> {
+    rows::set_note(db, &format!("{LEFT}{segment} {from}"), &format!("{to} {why}"))
 }
 
 /// Stretches of segments that could not be taken into the index and were reported as that: segment, from, to.

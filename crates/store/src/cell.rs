@@ -9,6 +9,8 @@
 //!   as a copy or a move does, are in a segment before that too.
 
 mod batch;
+mod beside;
+mod damage;
 mod replay;
 mod tx;
 mod view;
@@ -63,7 +65,8 @@ pub struct Cell {
     dir: PathBuf,
     vfs: Option<String>,
     segments: Arc<Segments>,
-    writer: Mutex<Writer>,
+    /// `None` where another process writes.
+    writer: Option<Mutex<Writer>>,
     /// Deliveries that wait for the next sync.
     group: Group<Vec<Delivery>, Vec<Delivered>>,
     readers: Readers,
@@ -103,7 +106,7 @@ impl Prepared {
         Prepared { payload: Some(Payload::pack(crlf, ZSTD_LEVEL)), ..Self::known(examined) }
     }
 
-    /// A message whose bytes the cell is known to have ([`Cell::knows`]).
+    /// A message whose bytes the cell is known to have ([`Cell::has`]).
     pub fn known(examined: &Examined) -> Self {
         Prepared {
             digest: examined.digest,
@@ -200,8 +203,9 @@ impl Cell {
         let (derived, found) = Derived::open(dir, vfs.as_deref(), &db)?;
         let mut findings: Vec<Finding> = found.into_iter().map(|text| Finding { cell: number, text }).collect();
         let end = catch_up(&db, &segments, number, Replay::Deliveries, &mut findings)?;
+        segments.damaged.set_noted(damage::noted(&db)?);
         let log = Log::open(segments.clone(), number, store, segment_bytes, end)?;
-        let writer = Mutex::new(Writer::new(db, log, &index));
+        let writer = Some(Mutex::new(Writer::new(db, log, &index)));
         let (group, readers) = (Group::default(), Readers::new(index, vfs.clone()));
         let (images, listener) = Default::default();
         let cell =
@@ -274,6 +278,9 @@ impl Cell {
         }
         // Records without their rows: the index must catch up with them.
         writer.failed |= trace.appended && result.is_err();
+        if result.is_ok() {
+            trace.healed.iter().for_each(|place| self.segments.damaged.forget(*place));
+        }
         drop(writer);
         if result.is_ok() {
             self.tell(&trace.touched);
@@ -290,6 +297,9 @@ impl Cell {
 
     /// Puts messages into mailboxes: all of them or none. When it returns, they survive a power loss.
     ///
+    /// Bytes that are known to be damaged here ([`Cell::note_damage`]) are stored anew, for every message that has them, if
+    /// this brings them; also for one that is no delivery because it is there already.
+    ///
     /// # Errors
     /// [`StoreError::Caller`] when a mailbox does not exist or a UID is taken, and then nothing was delivered;
     /// [`StoreError::Write`] when the disk fails or is full: what of it is in the cell is then not known to the
@@ -303,7 +313,7 @@ impl Cell {
             let writer = self.ready_writer();
             let group = self.group.take();
             match writer {
-                Ok(mut writer) => touched = writer.deliver(&group, &self.images),
+                Ok(mut writer) => touched = writer.deliver(&group, &self.segments, &self.images),
                 Err(error) => fail_all(&group, error),
             }
         });
@@ -354,7 +364,7 @@ impl Cell {
         self.segments.bytes_swept(blob, sweep)
     }
 
-    /// What the cell knows of bytes with this digest: they need not be stored again.
+    /// What the cell knows of bytes with this digest, whether they are damaged or not: see [`Cell::has`].
     ///
     /// # Errors
     /// Those of the index.
@@ -362,18 +372,18 @@ impl Cell {
         self.read(|view| view.blob(digest))
     }
 
-    /// Writes the state of every account that asked for it ([`Tx::describe`]) into the segments.
+    /// Writes the state of every account into the segments that asked for it ([`Tx::describe`]), or that has messages
+    /// whose damaged bytes were stored anew ([`Cell::deliver`]).
     ///
     /// # Errors
     /// Those of the disk and of the index. The accounts stay marked, and the next opening tries again.
     pub fn flush_manifests(&self) -> Result<()> {
-        let mut writer = self.ready_writer()?;
-        let due = rows::manifests_due(&writer.db)?;
-        // One sync for a handful of accounts: few enough that their states fit in memory.
+        let due = rows::manifests_due(&self.ready_writer()?.db)?;
+        // One sync for a handful of accounts: few enough that their states fit in memory. Between them others may write.
         for chunk in due.chunks(16) {
-            writer.append_manifests(chunk, &self.segments)?;
+            self.ready_writer()?.append_manifests(chunk, &self.segments)?;
         }
-        writer.append_removals()
+        self.ready_writer()?.append_removals()
     }
 
     /// Drops a hidden lineage: its accounts, messages and items. The bytes stay until they are compacted.
@@ -408,12 +418,18 @@ impl Cell {
 
     /// Gives back reserved room and writes the WAL back: the store is about to be left alone.
     pub(crate) fn settle(&self) -> Result<()> {
-        self.ready_writer()?.settle()
+        let noted = self.note_what_readers_met();
+        self.ready_writer()?.settle()?;
+        match noted {
+            // It will be met again.
+            Err(full) if full.is_disk_full() => Ok(()),
+            noted => noted,
+        }
     }
 
     /// The writer, after it has made good what a failure left.
     fn ready_writer(&self) -> Result<MutexGuard<'_, Writer>> {
-        let mut writer = lock(&self.writer);
+        let mut writer = lock(self.writer.as_ref().ok_or(StoreError::ReadOnly)?);
         if writer.failed {
             let segments = &self.segments;
             writer.recover(segments, |db| {

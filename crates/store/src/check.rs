@@ -23,7 +23,7 @@ use crate::index::{rows, served, sqlite};
 use crate::segment::log::Found;
 use crate::segment::record::{self, Codec, Kind, SEGMENT_HEAD_LEN};
 use crate::served::is_entry;
-use crate::types::{Account, Annotation, Blob, LIVE, Mailbox, MailboxId, Place, Traits, uidl_by_rule};
+use crate::types::{Account, Annotation, Blob, BlobId, LIVE, Mailbox, MailboxId, Place, Traits, uidl_by_rule};
 use std::collections::{HashMap, HashSet};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -42,6 +42,10 @@ pub struct CheckReport {
     pub reported: u64,
     /// What is wrong.
     pub problems: Vec<Finding>,
+    /// Where the only bytes of a message should lie and are damaged or missing, ascending: see [`Cell::note_damage`].
+    pub damaged: Vec<Place>,
+    /// The messages of every lineage that have such bytes: whom the problems with them concern.
+    pub damaged_messages: Vec<Finding>,
 }
 
 impl Cell {
@@ -51,8 +55,8 @@ impl Cell {
     /// When the index or a segment cannot be read at all; damage is a problem in the report.
     pub fn check(&self) -> Result<CheckReport> {
         self.read(|view| {
-            let left = left_over(view.db)?;
-            let mut check = Check { cell: self, view, left, report: CheckReport::default() };
+            let left = by_segment(left_over(view.db)?);
+            let mut check = Check { cell: self, view, left, damaged: HashSet::new(), report: CheckReport::default() };
             for line in sqlite::integrity(view.db)? {
                 check.problem(format!("index.sqlite: {line}"));
             }
@@ -60,22 +64,51 @@ impl Cell {
             check.survive("index", segments)?;
             let rows = check.rows();
             check.survive("index", rows)?;
+            check.report.damaged.sort_unstable();
             Ok(check.report)
         })
     }
 }
 
+/// Stretches as [`Check::left`] has them. There is one for each record that was healed, and all other records are looked for
+/// among them.
+fn by_segment(stretches: Vec<(u32, u64, u64)>) -> HashMap<u32, Vec<(u64, u64)>> {
+    let mut left: HashMap<u32, Vec<(u64, u64)>> = HashMap::new();
+    for (number, from, to) in stretches {
+        left.entry(number).or_default().push((from, to));
+    }
+    for stretches in left.values_mut() {
+        stretches.sort_unstable();
+        let mut furthest = 0;
+        for (_, to) in stretches {
+            furthest = furthest.max(*to);
+            *to = furthest;
+        }
+    }
+    left
+}
+
 struct Check<'a> {
     cell: &'a Cell,
     view: &'a crate::cell::View<'a>,
-    /// Segment, from, to.
-    left: Vec<(u32, u64, u64)>,
+    /// By segment: from, and the furthest end of those that begin here or before; ascending.
+    left: HashMap<u32, Vec<(u64, u64)>>,
+    /// Of which bytes there is no good record.
+    damaged: HashSet<BlobId>,
     report: CheckReport,
 }
 
 impl Check<'_> {
     fn problem(&mut self, text: String) {
         self.report.problems.push(Finding { cell: self.cell.number(), text });
+    }
+
+    /// Notes that the record of a message's bytes is no good.
+    fn damaged(&mut self, blob: &Blob, text: String) {
+        self.problem(text);
+        if self.damaged.insert(blob.id) {
+            self.report.damaged.push(blob.place);
+        }
     }
 
     /// Turns damage of the index into a problem, and goes on behind it.
@@ -91,7 +124,8 @@ impl Check<'_> {
 
     /// Whether a stretch is one that was reported when the index came upon it.
     fn was_reported(&mut self, number: u32, from: u64, to: u64) -> bool {
-        let known = self.left.iter().any(|l| l.0 == number && l.1 <= from && to <= l.2);
+        let before = |left: &Vec<(u64, u64)>| left.partition_point(|l| l.0 <= from).checked_sub(1).map(|at| left[at].1);
+        let known = self.left.get(&number).and_then(before).is_some_and(|end| to <= end);
         self.report.reported += u64::from(known);
         known
     }
@@ -115,7 +149,7 @@ impl Check<'_> {
             self.segment(number, end, std::mem::take(&mut held))?;
         }
         for blob in held {
-            self.problem(format!("segment {:08x} is missing; it held {}", blob.place.segment, blob.digest));
+            self.damaged(&blob, format!("segment {:08x} is missing; it held {}", blob.place.segment, blob.digest));
         }
         Ok(())
     }
@@ -131,7 +165,7 @@ impl Check<'_> {
             if blob.place.segment == number {
                 expected.insert(blob.place.position, blob);
             } else {
-                self.problem(format!("segment {:08x} is missing; it held {}", blob.place.segment, blob.digest));
+                self.damaged(&blob, format!("segment {:08x} is missing; it held {}", blob.place.segment, blob.digest));
             }
         }
         let length = self.cell.segments().length(number)?;
@@ -179,15 +213,16 @@ impl Check<'_> {
             self.record(Place { segment: number, position: head.position }, &head, blob, &at)?;
         }
         for (position, blob) in expected {
-            self.problem(format!("segment {number:08x} at {position}: there is no record of {}", blob.digest));
+            let text = format!("segment {number:08x} at {position}: there is no record of {}", blob.digest);
+            self.damaged(&blob, text);
         }
         Ok(())
     }
 
     fn record(&mut self, place: Place, head: &record::Head, blob: Option<Blob>, at: &str) -> Result<()> {
         if head.codec == Codec::Elsewhere && head.raw_len > 0 {
-            if blob.is_some() {
-                self.problem(format!("{at}: the index expects bytes in a record that has none"));
+            if let Some(blob) = blob {
+                self.damaged(&blob, format!("{at}: the index expects bytes in a record that has none"));
             }
             if head.kind == Kind::Delivery && self.view.blob(&head.digest)?.is_none() {
                 self.problem(format!("{at}: its bytes {} are nowhere in the cell", head.digest));
@@ -197,7 +232,11 @@ impl Check<'_> {
         let raw = match self.cell.segments().verify(place).and_then(|()| self.cell.segments().read(place)) {
             Ok((_, raw)) => raw,
             Err(StoreError::Corrupt { why, .. }) => {
-                self.problem(format!("{at}: {why}"));
+                let text = format!("{at}: {why}");
+                match blob {
+                    Some(blob) => self.damaged(&blob, text),
+                    None => self.problem(text),
+                }
                 return Ok(());
             }
             Err(other) => return Err(other),
@@ -205,7 +244,8 @@ impl Check<'_> {
         self.report.blobs += u64::from(blob.is_some());
         match blob {
             Some(blob) if blob.digest != head.digest => {
-                self.problem(format!("{at}: the index expects {} here, the record is {}", blob.digest, head.digest));
+                let text = format!("{at}: the index expects {} here, the record is {}", blob.digest, head.digest);
+                self.damaged(&blob, text);
             }
             Some(blob) => {
                 let seen = message::examine(&raw);
@@ -300,6 +340,10 @@ impl Check<'_> {
             }
             if m.modseq > mailbox.highest_modseq {
                 problems.push(format!("{at}: UID {} has a modification sequence above the mailbox's", m.uid));
+            }
+            if self.damaged.contains(&m.blob) {
+                let text = format!("{at}: the bytes of UID {} are damaged", m.uid);
+                self.report.damaged_messages.push(Finding { cell: self.cell.number(), text });
             }
             if live && m.modseq == 0 {
                 problems.push(format!("{at}: UID {} has no modification sequence", m.uid));

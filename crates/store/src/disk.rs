@@ -8,7 +8,7 @@ mod direct;
 pub(crate) use direct::{ALIGN, Aligned};
 
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -116,9 +116,23 @@ impl RealFile {
     }
 }
 
+/// Gives a file that was just made to the owner of its directory, as SQLite does with what it makes beside a database: what
+/// root makes in the data directory of a server that runs as another user is that user's to open.
+pub(crate) fn give_to_owner(file: &std::fs::File, path: &Path) {
+    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Ok(dir), Ok(made)) = (dir.metadata(), file.metadata()) else { return };
+    if dir.uid() != made.uid() {
+        // Only root may do so, and everybody else made it for themselves.
+        let _ = std::os::unix::fs::fchown(file, Some(dir.uid()), Some(dir.gid()));
+    }
+}
+
 impl Disk for RealDisk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
         let file = std::fs::OpenOptions::new().read(true).write(true).create_new(create).open(path)?;
+        if create {
+            give_to_owner(&file, path);
+        }
         Ok(Arc::new(RealFile { file, path: path.to_owned(), direct: OnceLock::new() }))
     }
 

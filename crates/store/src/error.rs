@@ -62,6 +62,9 @@ pub enum StoreError {
     /// An account or mailbox that was asked for does not exist, or one that was to be made does.
     #[error("{0}")]
     Caller(String),
+    /// The data directory was opened to read only, beside the process that writes in it.
+    #[error("the data directory is open to be read only")]
+    ReadOnly,
     /// The cell's writer has ended.
     #[error("the cell's writer has stopped; open the store again")]
     Stopped,
@@ -92,7 +95,7 @@ impl StoreError {
             StoreError::Corrupt { .. } | StoreError::BadRow(_) => Class::Corruption,
             StoreError::Directory { .. } => Class::Permanent,
             StoreError::InUse { .. } | StoreError::Stopped => Class::Temporary,
-            StoreError::Caller(_) => Class::Caller,
+            StoreError::Caller(_) | StoreError::ReadOnly => Class::Caller,
             StoreError::Write(e) => e.class(),
         }
     }

@@ -13,6 +13,7 @@ pub mod disk;
 mod error;
 mod group;
 mod index;
+mod lock;
 mod manifest;
 mod readers;
 mod rebuild;

@@ -4,7 +4,7 @@ use crate::error::StoreError;
 use crate::group::lock;
 use crate::index::sqlite;
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -16,12 +16,19 @@ const IDLE_READERS: usize = 4;
 pub(crate) struct Readers {
     index: PathBuf,
     vfs: Option<String>,
+    open: fn(&Path, Option<&str>) -> Result<Connection>,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
+    /// Of an index that this process writes too.
     pub(crate) fn new(index: PathBuf, vfs: Option<String>) -> Self {
-        Readers { index, vfs, idle: Mutex::default() }
+        Readers { index, vfs, open: sqlite::open_reader, idle: Mutex::default() }
+    }
+
+    /// Of a cell's index that another process writes.
+    pub(crate) fn beside(index: PathBuf, vfs: Option<String>) -> Self {
+        Readers { index, vfs, open: sqlite::open_beside, idle: Mutex::default() }
     }
 
     /// Reads a consistent state. Readers never wait for the writer, nor it for them.
@@ -29,7 +36,7 @@ impl Readers {
         let idle = lock(&self.idle).pop();
         let mut db = match idle {
             Some(db) => db,
-            None => sqlite::open_reader(&self.index, self.vfs.as_deref())?,
+            None => (self.open)(&self.index, self.vfs.as_deref())?,
         };
         let tx = db.transaction()?;
         let result = body(&tx);

@@ -35,6 +35,7 @@ impl Cell {
     /// # Errors
     /// Those of the disk and of the index.
     pub fn snapshot(&self) -> Result<PathBuf> {
+        self.must_be_writer()?;
         let dir = self.dir().join("snapshots");
         let io = |path: &Path| StoreError::io(path.to_owned());
         RealDisk.create_dir_all(&dir).map_err(io(&dir))?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/format             "reintegra-data 1" and the store's own random number
-//! DIR/lock               held while a process writes here; says which
+//! DIR/lock               held while a process writes here; says which, and whether others may read beside it
 //! DIR/directory.sqlite   accounts and aliases (the directory crate's)
 //! DIR/keys/              the key that signs ledgers
 //! DIR/integrations/      reports
@@ -13,11 +13,12 @@
 use crate::cell::{Cell, CellOptions, Finding, Listener};
 use crate::disk::{Disk, RealDisk};
 use crate::error::StoreError;
+use crate::lock::Lock;
 use crate::rebuild::{Rebuilt, rebuild};
 use crate::segment::log::SEGMENT_BYTES;
 use message::Address;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,12 +32,13 @@ pub const DEFAULT_CELLS: u32 = 4;
 pub const MAX_CELLS: u32 = 256;
 const FORMAT_WORD: &str = "reintegra-data";
 
-/// A data directory that is open.
+/// A data directory that is open: to change it, or beside the process that does so, to read only.
 pub struct Store {
     dir: PathBuf,
     cells: Vec<Cell>,
     findings: Vec<Finding>,
-    _lock: Lock,
+    /// `None`: open to read only.
+    lock: Option<Lock>,
 }
 
 /// How a store is opened: what tests put under it.
@@ -57,10 +59,6 @@ impl OpenOptions {
     pub fn for_purpose(purpose: &str) -> Self {
         OpenOptions { disk: Arc::new(RealDisk), vfs: None, purpose: purpose.to_owned(), segment_bytes: SEGMENT_BYTES }
     }
-}
-
-pub(crate) struct Lock {
-    file: File,
 }
 
 pub(crate) struct Format {
@@ -114,19 +112,69 @@ impl Store {
         Self::open_locked(dir, options, lock)
     }
 
+    /// As [`Store::open`], on the way to [`Store::into_reader`]: who wants to open it meanwhile waits for that instead of
+    /// being refused.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_in_passing(dir: &Path, options: OpenOptions) -> Result<Self> {
+        read_format(dir)?;
+        let lock = Lock::take_in_passing(dir, &options.purpose)?;
+        Self::open_locked(dir, options, lock)
+    }
+
     fn open_locked(dir: &Path, options: OpenOptions, lock: Lock) -> Result<Self> {
         let format = read_format(dir)?;
         let (mut cells, mut findings) = (Vec::new(), Vec::new());
         for number in 0..format.cells {
-            if !cell_dir(dir, number).is_dir() {
-                let message = format!("its cell {number:02} is missing; put it back before anything is delivered");
-                return Err(StoreError::Directory { path: dir.to_owned(), message });
-            }
+            must_be_there(dir, number)?;
             let (cell, found) = open_cell(dir, number, format.store, &options)?;
             findings.extend(found);
             cells.push(cell);
         }
-        Ok(Store { dir: dir.to_owned(), cells, findings, _lock: lock })
+        Ok(Store { dir: dir.to_owned(), cells, findings, lock: Some(lock) })
+    }
+
+    /// Lets other processes read the data directory beside this one ([`Store::open_beside`]): it has caught up, and
+    /// everything in it is of the form that this program knows. Nothing that they do is waited for.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn admit_readers(&self) -> Result<()> {
+        self.lock.as_ref().map_or(Ok(()), Lock::admit_readers)
+    }
+
+    /// Opens a data directory to read only, beside the process that holds its lock: nothing is recovered, brought up to
+    /// date or made, and every change is refused with [`StoreError::ReadOnly`]. What was acknowledged is seen; each
+    /// [`Cell::read`] sees one state. SQLite may touch the shared memory (`-shm`) of an index, and makes it and an empty
+    /// log again where the last process closes the index at this moment.
+    ///
+    /// `None` when no process holds it that admits readers ([`Store::admit_readers`]), or another does by now.
+    ///
+    /// # Errors
+    /// [`StoreError::Directory`] when it is none, or of another version; those of the disk and of the indexes.
+    pub fn open_beside(dir: &Path, options: &OpenOptions) -> Result<Option<Self>> {
+        let format = read_format(dir)?;
+        let Some(holder) = Lock::who_admits(dir)? else { return Ok(None) };
+        let cells = open_cells_beside(dir, &format, options);
+        // Who came after the holder may have put other files in the place of some of those that were opened.
+        if Lock::who_admits(dir)?.as_ref() != Some(&holder) {
+            return Ok(None);
+        }
+        Ok(Some(Store { dir: dir.to_owned(), cells: cells?, findings: Vec::new(), lock: None }))
+    }
+
+    /// Closes the cells, opens them to read only and gives the lock back: who wants to write need not wait for a reader.
+    /// What opening found stays known.
+    ///
+    /// # Errors
+    /// As [`Store::open_beside`].
+    pub fn into_reader(self, options: &OpenOptions) -> Result<Self> {
+        let Store { dir, cells, findings, lock } = self;
+        drop(cells);
+        let cells = open_cells_beside(&dir, &read_format(&dir)?, options)?;
+        drop(lock);
+        Ok(Store { dir, cells, findings, lock: None })
     }
 
     /// Makes the indexes of some or all cells anew; see `docs/formats/segment.md`.
@@ -190,6 +238,22 @@ fn cell_options(number: u32, store: [u8; 16], options: &OpenOptions) -> CellOpti
     CellOptions { number, store, disk, vfs, segment_bytes }
 }
 
+fn must_be_there(dir: &Path, number: u32) -> Result<()> {
+    if cell_dir(dir, number).is_dir() {
+        return Ok(());
+    }
+    let message = format!("its cell {number:02} is missing; put it back before anything is delivered");
+    Err(StoreError::Directory { path: dir.to_owned(), message })
+}
+
+fn open_cells_beside(dir: &Path, format: &Format, options: &OpenOptions) -> Result<Vec<Cell>> {
+    let open = |number| {
+        must_be_there(dir, number)?;
+        Cell::open_beside(&cell_dir(dir, number), cell_options(number, format.store, options))
+    };
+    (0..format.cells).map(open).collect()
+}
+
 fn open_cell(dir: &Path, number: u32, store: [u8; 16], options: &OpenOptions) -> Result<(Cell, Vec<Finding>)> {
     Cell::open(&cell_dir(dir, number), cell_options(number, store, options))
 }
@@ -240,40 +304,4 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
         File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
     };
     write().map_err(StoreError::io(path))
-}
-
-impl Lock {
-    pub(crate) fn take(dir: &Path, purpose: &str) -> Result<Self> {
-        let path = dir.join("lock");
-        let io = || StoreError::io(path.clone());
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io())?;
-        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut holder = String::new();
-                // Only what it says of itself is wanted; an unreadable lock file is still a held lock.
-                let _ = file.read_to_string(&mut holder);
-                let holder = holder.trim();
-                let holder = if holder.is_empty() { "another process" } else { holder };
-                return Err(StoreError::InUse { path: dir.to_owned(), holder: holder.to_owned() });
-            }
-            Err(e) => return Err(io()(e.into())),
-        }
-        let said = (|| {
-            file.set_len(0)?;
-            file.rewind()?;
-            write!(file, "process {} ({purpose})", std::process::id())
-        })();
-        said.map_err(io())?;
-        Ok(Lock { file })
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // An empty file spares a reader a stale name.
-        let _ = self.file.set_len(0);
-        // Closing the file would not do it while a child that is just being started still has a copy of it.
-        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock);
-    }
 }

@@ -187,7 +187,7 @@ pub struct Blob {
 }
 
 /// Where a record lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The segment's number.
     pub segment: u32,

@@ -1,7 +1,33 @@
 //! Files and directories that tests lay out.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// What a directory tree is: every file's bytes, and when each file and directory was last changed, by their paths in it.
+pub type Tree = BTreeMap<PathBuf, (Option<Vec<u8>>, SystemTime)>;
+
+/// Reads a directory tree, so that it can be compared with what it is later.
+///
+/// Not of databases that this process has open and another one too: closing a file lets go of the locks that SQLite has on it.
+///
+/// # Errors
+/// What the system says.
+pub fn tree(directory: &Path) -> io::Result<Tree> {
+    let mut tree = Tree::from([(PathBuf::new(), (None, std::fs::metadata(directory)?.modified()?))]);
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            let below = self::tree(&entry.path())?;
+            tree.extend(below.into_iter().map(|(path, what)| (Path::new(&entry.file_name()).join(path), what)));
+        } else {
+            let what = (Some(std::fs::read(entry.path())?), entry.metadata()?.modified()?);
+            tree.insert(entry.file_name().into(), what);
+        }
+    }
+    Ok(tree)
+}
 
 /// Copies a directory tree: directories and regular files.
 ///

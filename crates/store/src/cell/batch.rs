@@ -1,10 +1,11 @@
 //! A group of deliveries: what is checked before, appended to the log, and put into the index behind it.
 
-use super::{Delivered, Delivery, GONE_ID_LIFETIME_S, Result};
+use super::damage::Moves;
+use super::{Delivered, Delivery, GONE_ID_LIFETIME_S, Prepared, Result};
 use crate::error::StoreError;
 use crate::index::delivered::{self, Seen};
 use crate::index::{rows, served};
-use crate::segment::log::Log;
+use crate::segment::log::{Log, Segments};
 use crate::segment::payload::Payload;
 use crate::segment::record::{self, Kind, MAX_META_LEN};
 use crate::served::Touched;
@@ -35,6 +36,8 @@ pub(super) struct Batch {
     /// UIDs given in this batch, with their digest.
     taken: HashMap<(AccountId, MailboxId, u32), Digest>,
     blobs: HashMap<Digest, BlobRef>,
+    /// Bytes whose record is damaged, and the whole one that was appended.
+    healed: Vec<(Blob, Place)>,
     /// Deliveries of this batch by their ids.
     ids: HashMap<(AccountId, DeliveryId), Seen>,
     rows: Vec<BatchRow>,
@@ -44,6 +47,8 @@ pub(super) struct Batch {
 enum BlobRef {
     Known(BlobId),
     New(Blob),
+    /// The index knows them, and their record is damaged.
+    Damaged(Blob),
 }
 
 struct BatchRow {
@@ -60,7 +65,8 @@ struct BatchRow {
 /// For each delivery of a ticket: its UID, or that it is there already.
 pub(super) enum Admitted {
     At(u32),
-    There(u32),
+    /// Its row, where its bytes are damaged and these are not: the message is written once more, as it is by now.
+    There(u32, Option<Box<Message>>),
     /// By its id.
     Repeated(Seen),
 }
@@ -80,8 +86,18 @@ impl Batch {
         }
     }
 
+    /// Places of damaged records whose bytes the batch brings anew.
+    pub(super) fn healed(&self) -> Vec<Place> {
+        self.healed.iter().map(|(blob, _)| blob.place).collect()
+    }
+
     /// Checks a ticket's deliveries before anything of it is written.
-    pub(super) fn admit(&mut self, db: &Connection, deliveries: &[Delivery]) -> Result<Vec<Admitted>> {
+    pub(super) fn admit(
+        &mut self,
+        db: &Connection,
+        segments: &Segments,
+        deliveries: &[Delivery],
+    ) -> Result<Vec<Admitted>> {
         let mut next: HashMap<(AccountId, MailboxId), u32> = HashMap::new();
         let mut taken: HashMap<(AccountId, MailboxId, u32), Digest> = HashMap::new();
         let mut ids: HashMap<(AccountId, DeliveryId), Seen> = HashMap::new();
@@ -111,13 +127,14 @@ impl Batch {
                     empty.insert(Slot { account, mailbox, highest_uid })
                 }
             };
-            if meta_bound(slot, d) > MAX_META_LEN {
+            if meta_bound(slot, d, &d.keywords, d.uidl.as_ref()) > MAX_META_LEN {
                 let text = format!("a delivery to mailbox {} of account {} has too many keywords", at.1.0, at.0.0);
                 return Err(StoreError::Caller(text));
             }
             let digest = d.message.digest;
             if let Entry::Vacant(unknown) = self.blobs.entry(digest) {
                 match rows::blob_by_digest(db, &digest)? {
+                    Some(known) if segments.is_damaged(&known) => _ = unknown.insert(BlobRef::Damaged(known)),
                     Some(known) => _ = unknown.insert(BlobRef::Known(known.id)),
                     None if d.message.payload.is_some() => {}
                     None => return Err(StoreError::Caller(format!("the cell has no bytes of {digest}"))),
@@ -129,16 +146,22 @@ impl Batch {
                 return Err(StoreError::Caller(format!("mailbox {} of account {} has no UIDs left", at.1.0, at.0.0)));
             }
             let name = (at.0, at.1, uid);
+            let mut row = None;
             let there = match taken.get(&name).or_else(|| self.taken.get(&name)) {
                 Some(digest) => Some(*digest),
                 None if uid > slot.highest_uid => None,
-                None => match rows::message(db, at.0, at.1, uid)? {
-                    Some(row) => rows::blob_by_id(db, row.blob)?.map(|b| b.digest),
-                    None => None,
-                },
+                None => {
+                    row = rows::message(db, at.0, at.1, uid)?.map(Box::new);
+                    let blob = row.as_ref().map_or(Ok(None), |row| rows::blob_by_id(db, row.blob))?;
+                    blob.map(|b| b.digest)
+                }
             };
             match there {
-                Some(digest) if digest == d.message.digest => admitted.push(Admitted::There(uid)),
+                Some(digest) if digest == d.message.digest => {
+                    let fits = |m: &Message| meta_bound(slot, d, &m.keywords, m.uidl.as_ref()) <= MAX_META_LEN;
+                    let row = row.filter(|row| heals(&self.blobs, &d.message) && fits(row));
+                    admitted.push(Admitted::There(uid, row));
+                }
                 Some(_) => {
                     let text = format!("UID {uid} of mailbox {} of account {} is taken", at.1.0, at.0.0);
                     return Err(StoreError::Caller(text));
@@ -177,9 +200,14 @@ impl Batch {
             let invariant = "admitted deliveries have a slot";
             let uid = match admitted {
                 Admitted::At(uid) => uid,
-                Admitted::There(uid) => {
-                    let Mailbox { uidvalidity, highest_modseq: modseq, .. } =
-                        self.slots.get(&at).expect(invariant).mailbox;
+                Admitted::There(uid, row) => {
+                    let slot = self.slots.get(&at).expect(invariant);
+                    let Mailbox { uidvalidity, highest_modseq: modseq, .. } = slot.mailbox;
+                    // Another of the batch may have brought them by now.
+                    if let Some(row) = row.filter(|_| heals(&self.blobs, p)) {
+                        let meta = meta_of_row(slot, d, *row).encode();
+                        self.append_bytes(log, p, &meta)?;
+                    }
                     delivered.push(Delivered { uid, uidvalidity, modseq, new_bytes: false, repeated: false });
                     continue;
                 }
@@ -220,9 +248,7 @@ impl Batch {
                 id: d.id,
             };
             let new_bytes = !self.blobs.contains_key(&p.digest);
-            let elsewhere = Payload::elsewhere(p.size_bytes);
-            let payload = p.payload.as_ref().filter(|_| new_bytes).unwrap_or(&elsewhere);
-            let place = log.append(Kind::Delivery, p.digest, payload, &meta.encode())?;
+            let place = self.append_bytes(log, p, &meta.encode())?;
             if new_bytes {
                 self.blobs.insert(p.digest, BlobRef::New(blob_of(&meta, p.digest, p.size_bytes, place)));
             }
@@ -240,10 +266,29 @@ impl Batch {
         Ok(delivered)
     }
 
-    pub(super) fn index(mut self, db: &Connection) -> Result<()> {
+    /// Appends a record of a message: with its bytes where the cell has none of them that are good.
+    fn append_bytes(&mut self, log: &mut Log, p: &Prepared, meta: &[u8]) -> Result<Place> {
+        let wanted = matches!(self.blobs.get(&p.digest), None | Some(BlobRef::Damaged(_)));
+        let elsewhere = Payload::elsewhere(p.size_bytes);
+        let payload = p.payload.as_ref().filter(|_| wanted).unwrap_or(&elsewhere);
+        let place = log.append(Kind::Delivery, p.digest, payload, meta)?;
+        if let Some(BlobRef::Damaged(blob)) = self.blobs.get(&p.digest).copied().filter(|_| p.payload.is_some()) {
+            self.healed.push((blob, place));
+            self.blobs.insert(p.digest, BlobRef::Known(blob.id));
+        }
+        Ok(place)
+    }
+
+    pub(super) fn index(mut self, db: &Connection, segments: &Segments) -> Result<()> {
+        let mut moves = Moves::default();
+        // In the order in which they lay: neighbours that are damaged together are looked for once.
+        self.healed.sort_unstable_by_key(|(blob, _)| blob.place);
+        for (blob, place) in &self.healed {
+            moves.add(db, segments, blob, *place)?;
+        }
         for mut row in self.rows {
             let blob = match self.blobs[&row.digest] {
-                BlobRef::Known(id) => id,
+                BlobRef::Known(id) | BlobRef::Damaged(Blob { id, .. }) => id,
                 BlobRef::New(blob) => {
                     let id = rows::insert_blob(db, &blob)?;
                     self.blobs.insert(row.digest, BlobRef::Known(id));
@@ -263,7 +308,8 @@ impl Batch {
         for ((account, mailbox), slot) in &self.slots {
             rows::raise_mailbox(db, *account, *mailbox, slot.mailbox.uidnext, slot.mailbox.highest_modseq)?;
         }
-        Ok(())
+        // Behind the rows: a message of this batch may stand in the segment before the bytes that it was given by another.
+        moves.describe_holders(db)
     }
 }
 
@@ -272,11 +318,42 @@ pub(super) fn counts(lineage: LineageId, traits: Traits) -> bool {
     lineage == LIVE || !traits.contains(Traits::UID_MADE_UP)
 }
 
+/// Whether a message brings bytes whose record is damaged, which no other of the batch has brought before.
+fn heals(blobs: &HashMap<Digest, BlobRef>, message: &Prepared) -> bool {
+    message.payload.is_some() && matches!(blobs.get(&message.digest), Some(BlobRef::Damaged(_)))
+}
+
+/// A message as its row says that it is by now.
+fn meta_of_row(slot: &Slot, d: &Delivery, row: Message) -> record::Delivery {
+    let Message { uid, modseq, internal_date, save_date, flags, keywords, uidl, traits, .. } = row;
+    record::Delivery {
+        lineage: slot.account.lineage.0,
+        account: d.account.0,
+        address: slot.account.address.clone(),
+        mailbox: d.mailbox.0,
+        mailbox_name: slot.mailbox.name.clone(),
+        uidvalidity: slot.mailbox.uidvalidity,
+        uid,
+        modseq,
+        internal_date,
+        save_date,
+        flags,
+        keywords,
+        uidl,
+        traits: traits.0,
+        identity: d.message.identity,
+        message_id: d.message.message_id,
+        first_field: d.message.first_field,
+        item: d.item.clone(),
+        id: None,
+    }
+}
+
 /// At least the length of a delivery's meta.
-fn meta_bound(slot: &Slot, d: &Delivery) -> usize {
-    let keywords: usize = d.keywords.iter().map(|k| k.as_str().len() + 1).sum();
+fn meta_bound(slot: &Slot, d: &Delivery, keywords: &[Keyword], uidl: Option<&String>) -> usize {
+    let keywords: usize = keywords.iter().map(|k| k.as_str().len() + 1).sum();
     let item = d.item.as_ref().map_or(0, |(_, _, o)| o.path.len() + o.mended.as_ref().map_or(0, String::len));
-    let names = slot.account.address.len() + slot.mailbox.name.as_str().len() + d.uidl.as_ref().map_or(0, String::len);
+    let names = slot.account.address.len() + slot.mailbox.name.as_str().len() + uidl.map_or(0, String::len);
     META_ROOM + names + keywords + item
 }
 

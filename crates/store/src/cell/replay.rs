@@ -1,6 +1,7 @@
 //! What the segments say, taken into the index: when a cell is opened, after a failure, and when an index is made anew.
 
 use super::batch::{blob_of, counts, message_of, staged_item};
+use super::damage::Moves;
 use super::{Finding, ID_LIFETIME_S, Result};
 use crate::catch_up::Take;
 use crate::error::StoreError;
@@ -8,9 +9,9 @@ use crate::index::delivered::{self, Seen};
 use crate::index::{rows, served};
 use crate::manifest::{AccountState, MailboxState, Manifest};
 use crate::segment::log::{ScanEnd, Segments};
-use crate::segment::record::{self, Codec, Head, Kind};
+use crate::segment::record::{self, Codec, Head, Kind, RecordError};
 use crate::types::{
-    AccountId, Annotation, LIVE, LineageId, Mailbox, MailboxId, Message, NewMailbox, Place, Traits, inbox,
+    AccountId, Annotation, BlobId, LIVE, LineageId, Mailbox, MailboxId, Message, NewMailbox, Place, Traits, inbox,
 };
 use message::MailboxName;
 use rusqlite::Connection;
@@ -28,6 +29,8 @@ pub(crate) enum Replay {
 struct Taker {
     cell: u32,
     replay: Replay,
+    /// Bytes that another record has than the index knew.
+    moves: Moves,
 }
 
 impl Take for Taker {
@@ -47,10 +50,11 @@ impl Take for Taker {
         head: &Head,
         meta: &[u8],
     ) -> Result<Option<String>> {
-        replay_record(db, segments, place, head, meta, self.replay)
+        replay_record(self, db, segments, place, head, meta)
     }
 
     fn finish(&mut self, db: &Connection, unseen: u64) -> Result<()> {
+        self.moves.describe_holders(db)?;
         // UIDs that stood in damaged stretches may have been served.
         if self.anew() && unseen > 0 { rows::skip_uids(db, unseen) } else { Ok(()) }
     }
@@ -67,7 +71,8 @@ pub(crate) fn catch_up(
     replay: Replay,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<(u32, ScanEnd)>> {
-    crate::catch_up::catch_up(db, segments, &mut Taker { cell, replay }, |text| findings.push(Finding { cell, text }))
+    let mut taker = Taker { cell, replay, moves: Moves::default() };
+    crate::catch_up::catch_up(db, segments, &mut taker, |text| findings.push(Finding { cell, text }))
 }
 
 /// Gives every live account that has none an INBOX: segments alone do not tell of one without mail.
@@ -88,20 +93,27 @@ pub(super) fn fresh_uidvalidity(db: &Connection, account: AccountId) -> Result<u
 
 /// Takes one record into the index; gives a text when it cannot be taken.
 fn replay_record(
+    taker: &mut Taker,
     db: &Connection,
     segments: &Segments,
     place: Place,
     head: &Head,
     meta: &[u8],
-    replay: Replay,
 ) -> Result<Option<String>> {
+    let replay = taker.replay;
     let whole = segments.payload_is_whole(head)?;
     match head.kind {
         Kind::Delivery => match record::Delivery::decode(meta) {
-            Ok(delivery) => replay_delivery(db, place, head, delivery, whole, replay),
+            Ok(delivery) => {
+                let torn = head.codec != Codec::Elsewhere && !whole;
+                let blob = bytes_of(taker, db, segments, place, head, &delivery, torn)?;
+                let taken = replay_delivery(db, delivery, blob, replay)?;
+                // Taken in by bytes that lie elsewhere: what is here is no good for all that.
+                Ok(taken.or_else(|| torn.then(|| format!("{}; they lie elsewhere", RecordError::PayloadChecksum))))
+            }
             Err(_) => Ok(Some("its description is malformed".into())),
         },
-        _ if !whole => Ok(Some(record::RecordError::PayloadChecksum.to_string())),
+        _ if !whole => Ok(Some(RecordError::PayloadChecksum.to_string())),
         Kind::Queued => Ok(Some("it is one of the queue's, not of a cell's".into())),
         Kind::Manifest | Kind::Forget if replay == Replay::Deliveries => Ok(None),
         Kind::Forget => {
@@ -137,23 +149,54 @@ fn find_or_make_account(db: &Connection, lineage: LineageId, id: i64, address: &
     rows::insert_account(db, free.then_some(AccountId(id)), lineage, &key, address)
 }
 
-fn replay_delivery(
+/// The bytes of a delivery's record, or why there are none. Of several records with the same bytes the last whole one counts:
+/// they are written again only where the one before was damaged.
+fn bytes_of(
+    taker: &mut Taker,
     db: &Connection,
+    segments: &Segments,
     place: Place,
     head: &Head,
-    d: record::Delivery,
-    whole: bool,
-    replay: Replay,
-) -> Result<Option<String>> {
-    let lineage = LineageId(d.lineage);
-    let blob = match rows::blob_by_digest(db, &head.digest)? {
+    d: &record::Delivery,
+    torn: bool,
+) -> Result<std::result::Result<BlobId, String>> {
+    let replay = taker.replay;
+    let torn_bytes = || Err(RecordError::PayloadChecksum.to_string());
+    // No bytes at all are in every record of them.
+    let brings = |known: Place| match head.codec {
+        Codec::Elsewhere => head.raw_len == 0 && segments.verify(known).is_err(),
+        _ => !torn,
+    };
+    Ok(match rows::blob_by_digest(db, &head.digest)? {
+        Some(blob) if blob.place != place && brings(blob.place) => match segments.verify(place) {
+            Ok(()) => {
+                taker.moves.add(db, segments, &blob, place)?;
+                Ok(blob.id)
+            }
+            // A checksum alone is no reason to give up bytes that may be good: what looks like a record in a damaged
+            // stretch may be what a sender made to look like one.
+            Err(StoreError::Corrupt { why, .. }) => Err(why.to_string()),
+            Err(other) => return Err(other),
+        },
+        // It was being written and was not acknowledged: none of it is there.
+        Some(_) if torn && replay == Replay::Deliveries => torn_bytes(),
         Some(blob) => Ok(blob.id),
         None if head.codec == Codec::Elsewhere && head.raw_len > 0 => {
             Err(format!("its bytes {} are not in the cell", head.digest))
         }
-        None if !whole => Err(record::RecordError::PayloadChecksum.to_string()),
-        None => Ok(rows::insert_blob(db, &blob_of(&d, head.digest, head.raw_len, place))?),
-    };
+        None if torn => torn_bytes(),
+        None => Ok(rows::insert_blob(db, &blob_of(d, head.digest, head.raw_len, place))?),
+    })
+}
+
+/// Takes a delivery into the index, by its bytes; gives a text when it cannot be taken.
+fn replay_delivery(
+    db: &Connection,
+    d: record::Delivery,
+    blob: std::result::Result<BlobId, String>,
+    replay: Replay,
+) -> Result<Option<String>> {
+    let lineage = LineageId(d.lineage);
     // Catching up, an account that is gone was removed on purpose: a removal is durable in the index at once.
     let gone = rows::account(db, lineage, &d.address.to_lowercase())?.is_none();
     if gone && replay == Replay::Deliveries {

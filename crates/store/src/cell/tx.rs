@@ -10,7 +10,7 @@ use crate::index::rows;
 use crate::manifest::AccountState;
 use crate::segment::log::Log;
 use crate::served::{SHARED, Touched};
-use crate::types::{Account, AccountId, BlobId, Item, LIVE, LineageId, Mailbox, MailboxId, Message, NewMailbox};
+use crate::types::{Account, AccountId, BlobId, Item, LIVE, LineageId, Mailbox, MailboxId, Message, NewMailbox, Place};
 use message::{Address, Digest, Identity};
 use std::cell::{Cell as Flag, RefCell, RefMut};
 
@@ -21,6 +21,7 @@ pub struct Tx<'a> {
     /// Records of it are in the log.
     appended: Flag<bool>,
     touched: RefCell<Touched>,
+    healed: RefCell<Vec<Place>>,
 }
 
 /// What is left of a transaction when its body has ended.
@@ -28,6 +29,8 @@ pub struct Tx<'a> {
 pub(super) struct Trace {
     pub(super) appended: bool,
     pub(super) touched: Touched,
+    /// Damaged records whose bytes came anew.
+    pub(super) healed: Vec<Place>,
 }
 
 impl<'a> std::ops::Deref for Tx<'a> {
@@ -40,11 +43,13 @@ impl<'a> std::ops::Deref for Tx<'a> {
 
 impl<'a> Tx<'a> {
     pub(super) fn new(view: View<'a>, log: &'a mut Log) -> Self {
-        Tx { view, log: RefCell::new(log), appended: Flag::default(), touched: RefCell::default() }
+        let (appended, touched, healed) = Default::default();
+        Tx { view, log: RefCell::new(log), appended, touched, healed }
     }
 
     pub(super) fn into_trace(self) -> Trace {
-        Trace { appended: self.appended.get(), touched: self.touched.into_inner() }
+        let Tx { appended, touched, healed, .. } = self;
+        Trace { appended: appended.get(), touched: touched.into_inner(), healed: healed.into_inner() }
     }
 
     /// What the transaction touched so far.
@@ -63,13 +68,14 @@ impl<'a> Tx<'a> {
         known: impl IntoIterator<Item = (Digest, BlobId)>,
     ) -> Result<Vec<Delivered>> {
         let mut batch = Batch::knowing(known);
-        let plan = batch.admit(self.db, deliveries)?;
+        let plan = batch.admit(self.db, self.segments, deliveries)?;
         self.appended.set(true);
         let mut log = self.log.borrow_mut();
         let delivered = batch.append(&mut log, deliveries, plan)?;
         let tail = log.commit()?;
         batch.note(&mut self.touched());
-        batch.index(self.db)?;
+        self.healed.borrow_mut().extend(batch.healed());
+        batch.index(self.db, self.segments)?;
         tail.map_or(Ok(()), |tail| set_tail(self.db, tail))?;
         Ok(delivered)
     }

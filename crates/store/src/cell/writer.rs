@@ -11,18 +11,19 @@ use crate::segment::log::{Log, Segments};
 use crate::segment::payload::Payload;
 use crate::segment::record::Kind;
 use crate::served::{Images, Touched};
-use crate::types::AccountId;
+use crate::types::{AccountId, Place};
 use crate::writer::Writer;
 use message::Digest;
 use std::sync::Arc;
 
 impl Writer {
     /// Delivers what a group asks for. Gives what that touched, which the images know already.
-    pub(super) fn deliver(&mut self, group: &[Arc<Ticket>], images: &Images) -> Touched {
+    pub(super) fn deliver(&mut self, group: &[Arc<Ticket>], segments: &Segments, images: &Images) -> Touched {
         self.failed = true;
-        let touched = match self.try_deliver(group, images) {
-            Ok(touched) => {
+        let touched = match self.try_deliver(group, segments, images) {
+            Ok((touched, healed)) => {
                 self.failed = false;
+                healed.iter().for_each(|place| segments.damaged.forget(*place));
                 touched
             }
             Err(error) => {
@@ -34,11 +35,17 @@ impl Writer {
         touched
     }
 
-    fn try_deliver(&mut self, group: &[Arc<Ticket>], images: &Images) -> Result<Touched> {
+    /// Gives also which records were damaged whose bytes came anew.
+    fn try_deliver(
+        &mut self,
+        group: &[Arc<Ticket>],
+        segments: &Segments,
+        images: &Images,
+    ) -> Result<(Touched, Vec<Place>)> {
         let mut batch = Batch::default();
         let mut results: Vec<Result<Vec<Delivered>>> = Vec::with_capacity(group.len());
         for ticket in group {
-            results.push(match batch.admit(&self.db, &ticket.asked) {
+            results.push(match batch.admit(&self.db, segments, &ticket.asked) {
                 Ok(plan) => Ok(batch.append(&mut self.log, &ticket.asked, plan)?),
                 Err(error @ StoreError::Caller(_)) => Err(error),
                 Err(error) => return Err(error),
@@ -48,7 +55,8 @@ impl Writer {
         let tx = rusqlite::Transaction::new(&mut self.db, rusqlite::TransactionBehavior::Immediate)?;
         let mut touched = Touched::default();
         batch.note(&mut touched);
-        batch.index(&tx)?;
+        let healed = batch.healed();
+        batch.index(&tx, segments)?;
         if let Some(tail) = tail {
             set_tail(&tx, tail)?;
         }
@@ -59,7 +67,7 @@ impl Writer {
         for (ticket, result) in group.iter().zip(results) {
             ticket.answer(result);
         }
-        Ok(touched)
+        Ok((touched, healed))
     }
 
     pub(super) fn append_manifests(&mut self, accounts: &[AccountId], segments: &Segments) -> Result<()> {

@@ -75,6 +75,12 @@ impl Derived {
         Ok((Derived { cached, search, referred_to: Mutex::default() }, findings))
     }
 
+    /// Derived data that is neither read nor made: of a cell that another process writes.
+    pub(crate) fn off(dir: &Path) -> Self {
+        let [cached, search] = [&cached::LAYOUT, &search::LAYOUT].map(|layout| Disposable::off(dir, layout));
+        Derived { cached, search, referred_to: Mutex::default() }
+    }
+
     fn health(&self) -> DerivedHealth {
         let both = [&self.cached, &self.search].map(Disposable::health);
         DerivedHealth {

@@ -8,6 +8,7 @@ use crate::types::{
 };
 use message::{Digest, Flags, Identity, Keyword, MailboxName, SpecialUse};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::{BTreeSet, HashSet};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -291,6 +292,27 @@ pub(crate) fn insert_blob(db: &Connection, b: &Blob) -> Result<BlobId> {
         b.place.position,
     ])?;
     Ok(BlobId(db.last_insert_rowid()))
+}
+
+pub(crate) fn move_blob(db: &Connection, id: BlobId, to: Place) -> Result<()> {
+    let sql = "UPDATE blob SET segment = ?2, position = ?3 WHERE blob_id = ?1";
+    db.prepare_cached(sql)?.execute(params![id.0, to.segment, to.position])?;
+    Ok(())
+}
+
+/// Live accounts that have messages of some bytes. Goes through all messages: there is no index for what is rare.
+pub(crate) fn holders(db: &Connection, blobs: &HashSet<BlobId>) -> Result<BTreeSet<AccountId>> {
+    let sql = "SELECT m.account_id, m.blob_id FROM account a JOIN message m ON m.account_id = a.account_id \
+               WHERE a.lineage = 0";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        if blobs.contains(&BlobId(row.get(1)?)) {
+            found.insert(AccountId(row.get(0)?));
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) fn for_each_blob(db: &Connection, mut each: impl FnMut(Blob) -> Result<()>) -> Result<()> {

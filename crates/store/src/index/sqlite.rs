@@ -32,6 +32,9 @@ const SET_UP_WRITER: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;
                              PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON;";
 const SET_UP_READER: &str = "PRAGMA query_only=ON; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;";
 
+/// What is said of an empty database where there must be an index.
+const LOST: &str = "the index is lost; make it anew with `reintegra rebuild`";
+
 /// Opens the one writing connection; makes the schema in an empty database, where that is nothing lost.
 pub(crate) fn open_writer(
     path: &Path,
@@ -48,16 +51,14 @@ pub(crate) fn open_writer(
     connection.execute_batch(SET_UP_WRITER)?;
     let made = is_made(&connection)?;
     if !made && !may_make {
-        let message = "the index is lost; make it anew with `reintegra rebuild`".to_owned();
-        return Err(StoreError::Directory { path: path.to_owned(), message });
+        return Err(StoreError::Directory { path: path.to_owned(), message: LOST.to_owned() });
     }
     let version = match made {
         false => "0".to_owned(),
-        true => connection.query_row("SELECT value FROM cell WHERE name = 'schema'", [], |r| r.get(0))?,
+        true => self::version(&connection)?,
     };
     let Some(missing) = version.parse().ok().and_then(|v: usize| schema.get(v..)) else {
-        let known = schema.len();
-        let message = format!("the index has format {version}, this program knows up to {known}: use a newer one");
+        let message = newer(&version, schema.len());
         return Err(StoreError::Directory { path: path.to_owned(), message });
     };
     if !missing.is_empty() {
@@ -90,6 +91,37 @@ pub(crate) fn open_reader(path: &Path, vfs: Option<&str>) -> Result<Connection, 
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX, vfs)?;
     connection.execute_batch(SET_UP_READER)?;
     Ok(connection)
+}
+
+/// Opens a connection to a cell's index that another process writes. It can write nothing but the index's shared memory: not
+/// even the log is written back when it is closed last.
+pub(crate) fn open_beside(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX, vfs)?;
+    connection.execute_batch(SET_UP_READER)?;
+    let wrong = |message: String| StoreError::Directory { path: path.to_owned(), message };
+    if !is_made(&connection)? {
+        return Err(wrong(LOST.into()));
+    }
+    let version = version(&connection)?;
+    let known = CELL.len();
+    match version.parse::<usize>() {
+        Ok(version) if version == known => Ok(connection),
+        Ok(version) if version < known => {
+            let by = "the process that has it open is of an earlier release";
+            Err(wrong(format!(
+                "the index has format {version}, this program reads {known}: {by}; use that, or stop it"
+            )))
+        }
+        _ => Err(wrong(newer(&version, known))),
+    }
+}
+
+fn newer(version: &str, known: usize) -> String {
+    format!("the index has format {version}, this program knows up to {known}: use a newer one")
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<String> {
+    connection.query_row("SELECT value FROM cell WHERE name = 'schema'", [], |r| r.get(0))
 }
 
 fn open(path: &Path, flags: OpenFlags, vfs: Option<&str>) -> Result<Connection, StoreError> {

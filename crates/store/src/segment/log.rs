@@ -8,6 +8,7 @@
 //! evidence and writing goes on in a new segment, so that no stale record can come to stand behind a new one. What this
 //! process itself wrote and could not sync, it cuts off.
 
+use super::damaged::Damaged;
 use super::payload::{Payload, unpack_payload};
 use super::record::{Codec, HEAD_LEN, Head, Kind, RecordError, SEGMENT_HEAD_LEN, SegmentHead, encode_record};
 use super::sweep::Sweep;
@@ -34,6 +35,7 @@ pub(crate) struct Segments {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     files: RwLock<HashMap<u32, Arc<dyn DiskFile>>>,
+    pub(crate) damaged: Damaged,
 }
 
 /// Something found while a segment is scanned.
@@ -65,7 +67,7 @@ enum Behind {
 
 impl Segments {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
-        Segments { disk, dir, files: RwLock::default() }
+        Segments { disk, dir, files: RwLock::default(), damaged: Damaged::default() }
     }
 
     /// The file layer that the segments lie on.
@@ -137,21 +139,26 @@ impl Segments {
 
     /// Reads the bytes that a blob names.
     pub(crate) fn bytes(&self, blob: &Blob) -> Result<Vec<u8>, StoreError> {
-        of_blob(blob, self.read(blob.place)?)
+        self.noting(blob.place, self.read(blob.place).and_then(|read| of_blob(blob, read)))
     }
 
     /// As [`Segments::bytes`], through a window.
     pub(crate) fn bytes_swept<'s>(&'s self, blob: &Blob, sweep: &mut Sweep<'s>) -> Result<Vec<u8>, StoreError> {
-        of_blob(blob, self.read_swept(blob.place, sweep)?)
+        self.noting(blob.place, self.read_swept(blob.place, sweep).and_then(|read| of_blob(blob, read)))
     }
 
     /// Reads a record and looks at its checksums, its codec and its digest.
     pub(crate) fn verify(&self, place: Place) -> Result<(), StoreError> {
         let file = self.file(place.segment)?;
         let (_, head) = self.head_at(&*file, place.segment, place.position)?;
+        let corrupt = |why| StoreError::Corrupt { place, why };
+        // The head may be what is damaged: its lengths are not believed before that.
+        let length = file.len().map_err(StoreError::io(self.path(place.segment)))?;
+        if head.payload_position() + head.stored_len > length {
+            return Err(corrupt(RecordError::Short));
+        }
         let mut whole = vec![0; HEAD_LEN + head.meta_len as usize + head.stored_len as usize];
         self.fill(&*file, &mut whole, place)?;
-        let corrupt = |why| StoreError::Corrupt { place, why };
         let (head, _, stored) = super::record::decode_record(&whole, place.segment, place.position).map_err(corrupt)?;
         if head.codec != Codec::Elsewhere {
             unpack_payload(&head, stored).map_err(corrupt)?;
@@ -273,6 +280,22 @@ impl Segments {
         meta.resize(head.meta_len as usize, 0);
         self.fill(file, meta, Place { segment: number, position: position + HEAD_LEN as u64 })?;
         Ok(head.check(&fixed, meta).map(|()| head))
+    }
+
+    /// The stretch that a record at a place took, from and to, as a scan would tell of it when it is damaged; `None` where
+    /// nothing is left of it, or the disk refuses to say.
+    pub(crate) fn stretch_at(&self, place: Place) -> Option<(u64, u64)> {
+        let Place { segment, position } = place;
+        let file = self.file(segment).ok()?;
+        let length = file.len().ok()?;
+        let to = match self.record_at(&*file, segment, position, length, &mut Vec::new()).ok()? {
+            Ok(head) => position + head.total_len(),
+            Err(_) => match self.behind(&*file, segment, position, length).ok()? {
+                Behind::Record(next) => next,
+                Behind::Zeros | Behind::Remains => length,
+            },
+        };
+        (to > position).then_some((position, to))
     }
 
     /// What stands behind a position that has no record.

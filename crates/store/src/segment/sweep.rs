@@ -1,7 +1,7 @@
 //! Reading many records in the order in which they lie: from the disk, in stretches, leaving the system's cache alone.
 
 use super::log::Segments;
-use super::record::{HEAD_LEN, Head, RecordError};
+use super::record::{HEAD_LEN, Head};
 use crate::disk::{ALIGN, Aligned, DiskFile};
 use crate::error::StoreError;
 use crate::types::Place;
@@ -45,7 +45,8 @@ impl Segments {
     fn try_swept<'s>(&'s self, place: Place, sweep: &mut Sweep<'s>) -> Result<(Head, Vec<u8>), StoreError> {
         let file = self.file(place.segment)?;
         let corrupt = |why| StoreError::Corrupt { place, why };
-        let fixed = *sweep.stretch(self, &*file, place, HEAD_LEN)?.first_chunk().ok_or(corrupt(RecordError::Short))?;
+        // What a window lacks may be its own shortcoming: a file system may give less at a time than there is.
+        let Some(&fixed) = sweep.stretch(self, &*file, place, HEAD_LEN)?.first_chunk() else { return self.read(place) };
         let head = Head::decode(&fixed, place.segment, place.position).map_err(corrupt)?;
         let length = HEAD_LEN as u64 + u64::from(head.meta_len) + head.stored_len;
         if length > LARGEST_BYTES as u64 {
@@ -53,7 +54,7 @@ impl Segments {
         }
         let whole = sweep.stretch(self, &*file, place, length as usize)?;
         if whole.len() as u64 != length {
-            return Err(corrupt(RecordError::Short));
+            return self.read(place);
         }
         head.open(&fixed, &whole[HEAD_LEN..]).map(|raw| (head, raw)).map_err(corrupt)
     }

@@ -2,12 +2,14 @@
 //! Every test that writes ends with the full check.
 #![allow(clippy::unwrap_used)]
 
+mod beside;
 mod crowd;
 mod damage;
 mod derived;
 mod extremes;
 mod failing_disk;
 mod format;
+mod heal;
 mod model;
 mod power_cut;
 mod rebuild;

@@ -1,6 +1,11 @@
 //! Batches that are written past the system's cache, and the reader of many records.
 
 use crate::support::{SMALL_SEGMENT, assert_sound, delivery, make_account, options, raw, scratch};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use store::disk::{Disk, DiskFile, RealDisk};
 use store::segment::Sweep;
 use store::{Account, Blob, Cell, MailboxId, OpenOptions, Store, StoreError};
 use tempfile::TempDir;
@@ -151,6 +156,80 @@ fn a_store_of_many_segments_does_not_open_them_all_at_once() {
         });
         let open = segments.count();
         assert!((1..=130).contains(&open), "{open}");
+    }
+    assert_sound(&store);
+}
+
+/// Gives less of a window than the file has, as some file systems do when they are asked for much.
+struct StingyDisk;
+
+struct StingyFile(Arc<dyn DiskFile>);
+
+impl Disk for StingyDisk {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(StingyFile(RealDisk.open(path, create)?)))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        RealDisk.list(dir)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.create_dir_all(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(dir)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+}
+
+impl DiskFile for StingyFile {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+
+    fn read_window(&self, window: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_window(window, offset).map(|filled| filled.min(1000))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn allocate(&self, length_bytes: u64) -> io::Result<()> {
+        self.0.allocate(length_bytes)
+    }
+
+    fn set_len(&self, length_bytes: u64) -> io::Result<()> {
+        self.0.set_len(length_bytes)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+}
+
+#[test]
+fn a_window_that_is_filled_in_part_is_no_damage() {
+    let home = scratch();
+    let stingy = || OpenOptions { disk: Arc::new(StingyDisk), ..options() };
+    let store = Store::init(home.path(), 1, stingy()).unwrap();
+    let (ana, inbox) = make_account(&store, "ana@example.org", 1000);
+    let cell = &store.cells()[0];
+    let texts = ["a", "b*3000", "c", "d*900"];
+    cell.deliver(texts.map(|text| delivery(&ana, inbox, text)).into()).unwrap();
+    let mut sweep = Sweep::default();
+    for (blob, text) in blobs(cell, &ana, inbox).iter().zip(texts) {
+        assert!(cell.bytes_swept(blob, &mut sweep).unwrap() == raw(text), "{text}");
+        assert!(cell.has(&blob.digest).unwrap(), "{text}");
     }
     assert_sound(&store);
 }
