@@ -1,4 +1,4 @@
-//! The directory's database: one connection that writes, a few that read.
+//! The directory's database: one connection that writes, or none beside another process, and a few that read.
 
 use crate::error::{DirectoryError, is_disk_failure};
 use crate::sql::sqlite;
@@ -16,11 +16,13 @@ const READERS_KEPT: usize = 2;
 ///
 /// Reads are methods of this type and see what is committed; they never wait for a writer. Methods called
 /// `for_each_…` hold a page of rows at a time and see each page as it is when they come to it; to walk through one unchanging state,
-/// use those of [`Tx`].
+/// use those of [`View`] or [`Tx`].
 pub struct Directory {
     path: PathBuf,
     vfs: Option<String>,
-    writer: Mutex<Writer>,
+    /// `None`: open to read only.
+    writer: Option<Mutex<Writer>>,
+    open_reader: fn(&Path, Option<&str>) -> Result<Connection, DirectoryError>,
     readers: Mutex<Vec<Connection>>,
     now: fn() -> i64,
 }
@@ -30,6 +32,11 @@ struct Writer {
     connection: Connection,
     /// Set once the disk has failed or was found damaged: what is on it is then unknown.
     stopped: bool,
+}
+
+/// One state of the directory, to read, whatever is written meanwhile.
+pub struct View<'a> {
+    connection: &'a Connection,
 }
 
 /// A transaction that writes: all or nothing, and durable when [`Directory::write`] returns.
@@ -56,8 +63,28 @@ impl Directory {
         Ok(Directory {
             path: path.to_owned(),
             vfs: vfs.map(str::to_owned),
-            writer: Mutex::new(Writer { connection, stopped: false }),
+            writer: Some(Mutex::new(Writer { connection, stopped: false })),
+            open_reader: sqlite::open_reader,
             readers: Mutex::new(Vec::new()),
+            now: system_time,
+        })
+    }
+
+    /// Opens the directory at a path to read only, beside a process that may be writing: nothing is made, migrated or
+    /// written back, and every change is refused with [`DirectoryError::ReadOnly`]. SQLite may touch the shared memory
+    /// (`-shm`) of the database, and makes it and an empty log where no process has the database open.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is another program's database, or has not the schema that this program knows.
+    pub fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Self, DirectoryError> {
+        // Whether it can be read is said now.
+        let connection = sqlite::open_beside(path, vfs)?;
+        Ok(Directory {
+            path: path.to_owned(),
+            vfs: vfs.map(str::to_owned),
+            writer: None,
+            open_reader: sqlite::open_beside,
+            readers: Mutex::new(vec![connection]),
             now: system_time,
         })
     }
@@ -75,15 +102,28 @@ impl Directory {
     ///
     /// # Errors
     /// Those of the work; also when the engine fails. After a failure of the disk, or damage found on it, every
-    /// later write is refused with [`DirectoryError::Stopped`] until the directory is opened again.
+    /// later write is refused with [`DirectoryError::Stopped`] until the directory is opened again. One that was opened to
+    /// read only gives [`DirectoryError::ReadOnly`].
     pub fn write<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, DirectoryError>) -> Result<T, DirectoryError> {
-        let mut writer = lock(&self.writer);
+        let mut writer = lock(self.writer.as_ref().ok_or(DirectoryError::ReadOnly)?);
         if writer.stopped {
             return Err(DirectoryError::Stopped);
         }
         let result = transact(&mut writer.connection, (self.now)(), work);
         writer.stopped = result.as_ref().is_err_and(is_disk_failure);
         result
+    }
+
+    /// Reads one state of the directory. Writers do not wait for it; while it lasts, their log cannot be begun anew, so it
+    /// is no place to wait for a person or a peer.
+    ///
+    /// # Errors
+    /// Those of the work; also when the engine fails.
+    pub fn read<T>(&self, work: impl FnOnce(&View<'_>) -> Result<T, DirectoryError>) -> Result<T, DirectoryError> {
+        let reader = self.reader()?;
+        // It begins with the first statement, and dropping it ends it.
+        let transaction = reader.unchecked_transaction()?;
+        work(&View { connection: &transaction })
     }
 
     pub(crate) fn now(&self) -> i64 {
@@ -94,7 +134,7 @@ impl Directory {
         let idle = lock(&self.readers).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => sqlite::open_reader(&self.path, self.vfs.as_deref())?,
+            None => (self.open_reader)(&self.path, self.vfs.as_deref())?,
         };
         Ok(Reader { connection: Some(connection), home: &self.readers })
     }
@@ -103,6 +143,12 @@ impl Directory {
 impl fmt::Debug for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Directory").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl View<'_> {
+    pub(crate) fn connection(&self) -> &Connection {
+        self.connection
     }
 }
 

@@ -55,12 +55,26 @@ pub enum DirectoryError {
         /// Version of this program.
         known: i64,
     },
+    /// The schema is that of an earlier release, and reading alone does not bring it up to date.
+    #[error(
+        "the directory has schema version {found} and this program reads {known}: the process that has it open is of an \
+         earlier release; use that release, or stop that process"
+    )]
+    OlderSchema {
+        /// Version of the file.
+        found: i64,
+        /// Version of this program.
+        known: i64,
+    },
     /// The schema was made by migrations that are not those of this program.
     #[error("migration {number} of the directory is not the one of this program: the schema cannot be trusted")]
     ChangedMigration {
         /// Which.
         number: i64,
     },
+    /// The directory was opened to read only, beside the process that writes it.
+    #[error("the directory is open to be read only")]
+    ReadOnly,
     /// A write failed in a way that leaves unknown what is on the disk; nothing is written until it is opened again.
     #[error(
         "the directory stopped writing after its file failed or was found damaged: look at the disk, then open it again"
@@ -168,8 +182,20 @@ impl DirectoryError {
             | E::Foreign { .. }
             | E::NoWal { .. }
             | E::NewerSchema { .. }
+            | E::OlderSchema { .. }
+            | E::ReadOnly
             | E::Stopped
             | E::Caller(_) => ErrorClass::Permanent,
+        }
+    }
+
+    /// Whether there is no room on the disk: what is needed is room, not another try.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            DirectoryError::Sql { source } | DirectoryError::Open { source, .. } => {
+                extended_code(source).is_some_and(|code| code & 0xff == ffi::SQLITE_FULL)
+            }
+            _ => false,
         }
     }
 }
@@ -261,6 +287,7 @@ mod tests {
     fn every_failure_of_the_engine_has_its_class() {
         assert_eq!(failure(ffi::SQLITE_BUSY).class(), ErrorClass::Temporary);
         assert_eq!(failure(ffi::SQLITE_FULL).class(), ErrorClass::Temporary);
+        assert!(failure(ffi::SQLITE_FULL).is_disk_full() && !failure(ffi::SQLITE_BUSY).is_disk_full());
         assert_eq!(failure(ffi::SQLITE_CORRUPT).class(), ErrorClass::Corruption);
         assert_eq!(failure(ffi::SQLITE_IOERR_READ).class(), ErrorClass::Permanent);
     }

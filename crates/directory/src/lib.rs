@@ -39,7 +39,7 @@ pub use app_password::{AppPassword, LastUse, MAX_APP_PASSWORDS};
 pub use audit::Audit;
 pub use check::Problem;
 pub use conflict::{Conflict, ConflictState, Decision, NewConflict};
-pub use directory::{Directory, Tx};
+pub use directory::{Directory, Tx, View};
 pub use dkim::{DkimAlgorithm, DkimKey, DkimState, NewDkimKey, SigningKey};
 pub use domain::{Customer, Domain, DomainAlias};
 pub use error::{DirectoryError, ErrorClass};

@@ -11,7 +11,8 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 /// caller works on them.
 pub(crate) const PAGE_ROWS: u32 = 500;
 
-/// Declares reads once, as methods of [`Directory`](crate::directory::Directory) and of [`Tx`].
+/// Declares reads once, as methods of [`Directory`](crate::directory::Directory), of
+/// [`View`](crate::directory::View) and of [`Tx`].
 macro_rules! reads {
     ($(
         $(#[$doc:meta])*
@@ -25,6 +26,16 @@ macro_rules! reads {
             pub fn $name(&self $(, $arg: $type)*) -> Result<$ok, crate::error::DirectoryError> {
                 let reader = self.reader()?;
                 let $connection: &rusqlite::Connection = &reader;
+                $body
+            }
+        )*}
+        impl crate::directory::View<'_> {$(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// When the engine fails, a row cannot be understood, or a callback fails.
+            pub fn $name(&self $(, $arg: $type)*) -> Result<$ok, crate::error::DirectoryError> {
+                let $connection: &rusqlite::Connection = self.connection();
                 $body
             }
         )*}

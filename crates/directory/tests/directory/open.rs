@@ -154,3 +154,120 @@ fn a_directory_goes_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Directory>();
 }
+
+fn to_read(fixture: &Fixture) -> Result<Directory, DirectoryError> {
+    Directory::open_to_read(&fixture.place.path().join("directory.db"), None)
+}
+
+/// The bytes and times of the database and its log.
+fn files(fixture: &Fixture) -> Vec<(Vec<u8>, std::time::SystemTime)> {
+    let of = |name: &str| {
+        let path = fixture.place.path().join(name);
+        (std::fs::read(&path).unwrap(), std::fs::metadata(&path).unwrap().modified().unwrap())
+    };
+    vec![of("directory.db"), of("directory.db-wal")]
+}
+
+#[test]
+fn one_that_is_open_to_read_sees_what_is_committed_and_writes_nothing() {
+    let fixture = Fixture::new();
+    let before = files(&fixture);
+    let reader = to_read(&fixture).unwrap();
+    assert!(reader.domain("example.org").unwrap().is_some());
+    let refused = reader.write(|tx| tx.add_domain(&domain("example.com")));
+    assert!(matches!(refused, Err(DirectoryError::ReadOnly)), "{refused:?}");
+    assert_eq!(files(&fixture), before);
+    let id = fixture.add("ana@example.org");
+    assert_eq!(reader.account(&address("ana@example.org")).unwrap().unwrap().id, id, "what came since, too");
+    let before = files(&fixture);
+    drop(reader);
+    assert_eq!(files(&fixture), before);
+    assert_eq!(fixture.directory.check_consistency().unwrap(), []);
+}
+
+#[test]
+fn one_that_is_open_to_read_stays_so_when_the_writer_has_ended() {
+    let fixture = Fixture::new();
+    fixture.add("ana@example.org");
+    let reader = to_read(&fixture).unwrap();
+    let Fixture { directory, place } = fixture;
+    drop(directory);
+    assert!(reader.account(&address("ana@example.org")).unwrap().is_some());
+    drop(reader);
+    let path = place.path().join("directory.db");
+    let alone = Directory::open_to_read(&path, None).unwrap();
+    assert!(alone.account(&address("ana@example.org")).unwrap().is_some(), "also where nobody writes");
+    drop(alone);
+    let directory = open(&place);
+    assert!(directory.account(&address("ana@example.org")).unwrap().is_some());
+    assert_eq!(directory.check_consistency().unwrap(), []);
+}
+
+#[test]
+fn a_view_is_one_state_whatever_is_written_meanwhile() {
+    let fixture = Fixture::new();
+    fixture.add("ana@example.org");
+    let reader = to_read(&fixture).unwrap();
+    for directory in [&reader, &fixture.directory] {
+        let addresses = |view: &directory::View<'_>| {
+            let mut list = Vec::new();
+            view.for_each_account(|account| {
+                list.push(account.address.to_string());
+                Ok(())
+            })?;
+            Ok::<_, DirectoryError>(list)
+        };
+        let (first, second) = directory
+            .read(|view| {
+                let first = addresses(view)?;
+                // The writer does not wait for the reader.
+                let number = first.len();
+                fixture.add(&format!("b{number}@example.org"));
+                Ok((first, addresses(view)?))
+            })
+            .unwrap();
+        assert_eq!(first, second);
+        assert_eq!(directory.read(addresses).unwrap().len(), first.len() + 1);
+    }
+    assert_eq!(fixture.directory.check_consistency().unwrap(), []);
+}
+
+#[test]
+fn a_schema_of_another_release_is_not_read_and_not_brought_up_to_date() {
+    let forget = "DELETE FROM schema_migration WHERE number = 3";
+    let later = "INSERT INTO schema_migration VALUES (1000, 'from the future', '', 0)";
+    let edited = "UPDATE schema_migration SET checksum = 'another' WHERE number = 1";
+    for (change, expected) in [(forget, "earlier release"), (later, "later release"), (edited, "migration 1")] {
+        let fixture = Fixture::new();
+        fixture.raw().execute(change, []).unwrap();
+        let before = files(&fixture);
+        let error = to_read(&fixture).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(files(&fixture), before);
+        assert_eq!(fixture.directory.check_consistency().unwrap(), []);
+    }
+}
+
+#[test]
+fn what_is_no_directory_is_not_read_and_not_made() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("nothing.db");
+    assert!(matches!(Directory::open_to_read(&path, None), Err(DirectoryError::Open { .. })));
+    assert!(!path.exists());
+    rusqlite::Connection::open(&path).unwrap().execute("CREATE TABLE theirs (x)", []).unwrap();
+    assert!(matches!(Directory::open_to_read(&path, None), Err(DirectoryError::Foreign { .. })));
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(Directory::open_to_read(&path, None), Err(DirectoryError::OlderSchema { found: 0, known: 3 })));
+}
+
+#[test]
+fn opening_what_is_up_to_date_needs_no_room_on_the_disk() {
+    let fixture = Fixture::new();
+    fixture.add("ana@example.org");
+    let log = fixture.place.path().join("directory.db-wal");
+    let written = std::fs::metadata(&log).unwrap().len();
+    assert!(written > 0);
+    drop(open(&fixture.place));
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), written);
+    assert_eq!(fixture.directory.check_consistency().unwrap(), []);
+}

@@ -78,6 +78,25 @@ pub(crate) fn open_reader(path: &Path, vfs: Option<&str>) -> Result<Connection, 
     Ok(connection)
 }
 
+/// Opens a connection to the database of a process that may be writing. It can write nothing but the shared memory of the
+/// log: not even the log is written back when it is closed last.
+pub(crate) fn open_beside(path: &Path, vfs: Option<&str>) -> Result<Connection, DirectoryError> {
+    let opened = |source| DirectoryError::Open { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(path, flags, vfs).map_err(opened)?;
+    connection.execute_batch("PRAGMA query_only = ON;").map_err(opened)?;
+    check_ours(&connection, path)?;
+    let made = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'schema_migration'";
+    let applied = match connection.query_row(made, [], |row| row.get::<_, i64>(0)).map_err(opened)? {
+        0 => 0,
+        _ => applied(&connection, MIGRATIONS)?,
+    };
+    match (applied, newest(MIGRATIONS)) {
+        (found, known) if found < known => Err(DirectoryError::OlderSchema { found, known }),
+        _ => Ok(connection),
+    }
+}
+
 /// Begins a transaction that writes, at once, so that it never fails half way for a lock.
 pub(crate) fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
@@ -89,16 +108,32 @@ pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), Direc
 }
 
 fn migrate_by(migrations: &[Migration], connection: &mut Connection, now: i64) -> Result<(), DirectoryError> {
-    let known = migrations.last().map_or(0, |m| m.number);
     // One process after the other: the second finds the work done.
     let transaction = begin(connection)?;
     transaction.execute_batch(LEDGER)?;
-    let applied = transaction
+    let applied = applied(&transaction, migrations)?;
+    for step in migrations.iter().filter(|step| step.number > applied) {
+        transaction.execute_batch(step.sql)?;
+        (step.then)(&transaction)?;
+        transaction.execute(migration::INSERT, params![step.number, step.name, checksum_of(step), now])?;
+    }
+    // Only where it is not there yet: opening what is up to date writes nothing, and needs no room on the disk.
+    if application_id(&transaction)? != APPLICATION_ID {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// The number of the last of the migrations that a database has seen.
+fn applied(connection: &Connection, migrations: &[Migration]) -> Result<i64, DirectoryError> {
+    let known = newest(migrations);
+    let applied = connection
         .prepare(migration::LIST)?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
-    if let Some((found, _)) = applied.last().filter(|(number, _)| *number > known) {
-        return Err(DirectoryError::NewerSchema { found: *found, known });
+    let last = applied.last().map_or(0, |(number, _)| *number);
+    if last > known {
+        return Err(DirectoryError::NewerSchema { found: last, known });
     }
     for (position, (number, checksum)) in applied.iter().enumerate() {
         let ours = migrations.get(position).filter(|m| m.number == *number && checksum_of(m) == *checksum);
@@ -106,13 +141,11 @@ fn migrate_by(migrations: &[Migration], connection: &mut Connection, now: i64) -
             return Err(DirectoryError::ChangedMigration { number: *number });
         }
     }
-    for step in &migrations[applied.len()..] {
-        transaction.execute_batch(step.sql)?;
-        (step.then)(&transaction)?;
-        transaction.execute(migration::INSERT, params![step.number, step.name, checksum_of(step), now])?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    Ok(transaction.commit()?)
+    Ok(last)
+}
+
+fn newest(migrations: &[Migration]) -> i64 {
+    migrations.last().map_or(0, |m| m.number)
 }
 
 /// What the engine finds wrong with the file: pages, indexes, references.
@@ -153,10 +186,14 @@ fn check_version(number: i32) -> Result<(), DirectoryError> {
 /// Refuses the database of another program; an empty file is nobody's.
 fn check_ours(connection: &Connection, path: &Path) -> Result<(), DirectoryError> {
     let opened = |source| DirectoryError::Open { path: path.to_owned(), source };
-    let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(opened)?;
+    let id = application_id(connection).map_err(opened)?;
     let tables: i64 =
         connection.query_row("SELECT COUNT(*) FROM sqlite_master", [], |row| row.get(0)).map_err(opened)?;
     if id == APPLICATION_ID || tables == 0 { Ok(()) } else { Err(DirectoryError::Foreign { path: path.to_owned() }) }
+}
+
+fn application_id(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.query_row("PRAGMA application_id", [], |row| row.get(0))
 }
 
 /// Makes the file for its owner alone, since it holds password hashes (SQLite gives its log the same mode), and its
