@@ -152,7 +152,7 @@ fn copy(
 ) -> Result<Delivery, StoreError> {
     let bytes = from.bytes(blob)?;
     let seen = message::examine(&bytes);
-    let known = to.knows(&seen.digest)?.is_some();
+    let known = to.has(&seen.digest)?;
     Ok(Delivery {
         account: account.id,
         mailbox,

@@ -2,6 +2,7 @@
 
 use directory::Directory;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use store::{LIVE, LineageId, OpenOptions, Store, StoreError};
 
 /// The directory's database, in a data directory.
@@ -11,7 +12,13 @@ pub(crate) const DIRECTORY: &str = "directory.sqlite";
 /// another history.
 const FIRST_LINEAGES: i64 = 64;
 
-/// Mail and accounts of one data directory, open for reading and writing by this process alone.
+/// How long [`Platform::look`] waits for a process that has the data directory and lets nobody read yet: one that is just
+/// opening it, most likely.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// Mail and accounts of one data directory: open to change by this process alone, or to read only beside that which changes
+/// them ([`Platform::look`]).
 pub struct Platform {
     /// Mailboxes and messages.
     pub store: Store,
@@ -44,7 +51,9 @@ impl Platform {
     /// # Errors
     /// As [`Store::init`]; those of the directory's database.
     pub fn init(dir: &Path, cells: u32, options: OpenOptions) -> Result<Self, PlatformError> {
-        Self::with(Store::init(dir, cells, options.clone())?, &options)
+        let platform = Self::with(Store::init(dir, cells, options.clone())?, &options)?;
+        platform.store.admit_readers()?;
+        Ok(platform)
     }
 
     /// Opens a data directory.
@@ -53,12 +62,57 @@ impl Platform {
     /// As [`Store::open`]; those of the directory's database; [`PlatformError::Lost`] where there is none and a cell has
     /// accounts. Where none has, it is made: an `init` was killed before it was.
     pub fn open(dir: &Path, options: OpenOptions) -> Result<Self, PlatformError> {
-        let store = Store::open(dir, options.clone())?;
+        let platform = Self::complete(Store::open(dir, options.clone())?, &options)?;
+        platform.store.admit_readers()?;
+        Ok(platform)
+    }
+
+    /// Opens the directory that belongs to a store.
+    fn complete(store: Store, options: &OpenOptions) -> Result<Self, PlatformError> {
         let present = must_be_there(&store.dir().join(DIRECTORY));
         if present.is_err() && has_accounts(&store)? {
             present?;
         }
-        Self::with(store, &options)
+        Self::with(store, options)
+    }
+
+    /// Opens a data directory to read only. Where no process has it, it is first opened as by [`Platform::open`], so that
+    /// what a killed process left is made good and seen; then its lock is given back. Beside a process that has it,
+    /// nothing is recovered or made. Who wants to write is kept out by neither, and waits for the opening at most.
+    ///
+    /// Every change is refused: [`StoreError::ReadOnly`], [`directory::DirectoryError::ReadOnly`].
+    ///
+    /// # Errors
+    /// As [`Platform::open`]; [`StoreError::InUse`] when for ten seconds the data directory was held by a process beside
+    /// which nobody may read (one that makes indexes anew, or that takes long to open it).
+    pub fn look(dir: &Path, options: OpenOptions) -> Result<Self, PlatformError> {
+        let patient_until = Instant::now() + PATIENCE;
+        loop {
+            match Store::open_in_passing(dir, options.clone()) {
+                Err(in_use @ StoreError::InUse { .. }) => {
+                    if let Some(store) = Store::open_beside(dir, &options)? {
+                        let path = dir.join(DIRECTORY);
+                        must_be_there(&path)?;
+                        let directory = Directory::open_to_read(&path, options.vfs.as_deref())?;
+                        return Ok(Platform { store, directory });
+                    }
+                    if Instant::now() >= patient_until {
+                        return Err(in_use.into());
+                    }
+                    std::thread::sleep(LOOK_AGAIN_AFTER);
+                }
+                opened => return Self::complete(opened?, &options)?.into_reader(&options),
+            }
+        }
+    }
+
+    fn into_reader(self, options: &OpenOptions) -> Result<Self, PlatformError> {
+        let Platform { store, directory } = self;
+        // Closed first, so that its log is written back; and both while the lock is held, so that nobody changes what
+        // is opened here into what this program does not know.
+        drop(directory);
+        let directory = Directory::open_to_read(&store.dir().join(DIRECTORY), options.vfs.as_deref())?;
+        Ok(Platform { store: store.into_reader(options)?, directory })
     }
 
     /// Opens the directory of accounts of a data directory, without its mail and without its lock: another process may

@@ -11,22 +11,44 @@ use message::Address;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt as _;
 
 /// Findings of staging that the report lists one by one; the rest are counted.
 const MAX_NOTICES: usize = 500;
+/// How often a report is begun anew because its files became others.
+const ATTEMPTS: usize = 3;
 
 /// Puts the report of an integration together. It says what the last verify of all accounts found.
 ///
 /// # Errors
 /// [`IntegrationError::Order`] when there is no proof yet; those of the directory and the files.
 pub fn build_report(platform: &Platform, id: IntegrationId) -> Result<Report, IntegrationError> {
-    let lineages = Lineages::of(platform, id)?;
     let files = ProofFiles::of(platform, id);
+    for _ in 0..ATTEMPTS {
+        let found = stamps(&files);
+        let report = report_of(platform, id, &files);
+        if stamps(&files) == found {
+            return report;
+        }
+    }
+    Err(IntegrationError::Order(format!("integration {} is being verified: run the command again", id.get())))
+}
+
+/// Which files the ledger and the proof are: another process may put those of a new verify in their place.
+fn stamps(files: &ProofFiles) -> [Option<(u64, i64, i64)>; 2] {
+    [files.ledger(), files.proof()].map(|path| {
+        let of = |m: std::fs::Metadata| (m.ino(), m.mtime(), m.mtime_nsec());
+        std::fs::metadata(path).ok().map(of)
+    })
+}
+
+fn report_of(platform: &Platform, id: IntegrationId, files: &ProofFiles) -> Result<Report, IntegrationError> {
+    let lineages = Lineages::of(platform, id)?;
     let checked = ledger::check(ledger_file(platform, id)?, None)
         .map_err(|problem| IntegrationError::Order(format!("the ledger is not whole: {problem}; verify again")))?;
     let mut report = Report {
         domain: None,
-        integration: integration(platform, &lineages, &files)?,
+        integration: integration(platform, &lineages, files)?,
         verdict: Verdict { word: report::VerdictWord::Incomplete, reasons: Vec::new() },
         totals: report::Totals::default(),
         domains: Vec::new(),

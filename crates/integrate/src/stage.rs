@@ -8,6 +8,7 @@
 //! One thread lists maildrops and compares them with what is staged; workers read, hash and pack; each cell's writer
 //! makes a batch of messages durable at once.
 
+mod heal;
 mod maildrop;
 mod orphans;
 mod worker;
@@ -88,6 +89,8 @@ pub struct Staged {
     pub attributed: u64,
     /// Orphans that nobody can be found for.
     pub unattributed: u64,
+    /// Messages that were there already, whose bytes were damaged in the store and were read again.
+    pub healed: u64,
 }
 
 impl Staged {
@@ -111,6 +114,7 @@ impl Staged {
         self.read_bytes += other.read_bytes;
         self.attributed += other.attributed;
         self.unattributed += other.unattributed;
+        self.healed += other.healed;
     }
 }
 
@@ -173,6 +177,7 @@ pub fn stage(
     for (index, heap) in heaps.enumerate() {
         notices.extend(orphans::stage(&run, &mut owners, heap, index)?);
     }
+    heal::heal(&run)?;
     for cell in platform.store.cells() {
         cell.sync()?;
     }

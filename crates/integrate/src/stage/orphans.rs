@@ -308,7 +308,7 @@ impl Orphan<'_> {
             task.number = number;
             task.uid = register.uid(self.uid);
             let cell = run.platform.store.cell_of(&nobody());
-            let known = cell.knows(&seen.digest)?.is_some();
+            let known = cell.has(&seen.digest)?;
             let delivery = task.delivery(prepare(known, &seen, buffers), traits);
             return pending.deliver(run, cell.number(), delivery, register);
         };
@@ -324,7 +324,7 @@ impl Orphan<'_> {
             let mut task = self.task(owner, origin.clone());
             task.number = owner.number(&origin.path);
             task.uid = owner.uid(self.uid);
-            let known = cell.knows(&seen.digest)?.is_some();
+            let known = cell.has(&seen.digest)?;
             let delivery = task.delivery(prepare(known, &seen, buffers), traits);
             pending.deliver(run, cell.number(), delivery, register)?;
         }

@@ -106,7 +106,7 @@ fn read_job(run: &Run<'_>, job: Job<'_>, known: &View<'_>, buffers: &mut Buffers
         done.messages += 1;
         match outcome {
             Outcome::Message(seen, traits) => {
-                let message = prepare(known.blob(&seen.digest)?.is_some(), &seen, buffers);
+                let message = prepare(known.has(&seen.digest)?, &seen, buffers);
                 done.bytes += buffers.read_bytes();
                 done.deliveries.push(task.delivery(message, traits));
             }

@@ -60,6 +60,11 @@ struct WorkItem {
 }
 
 impl WorkItem {
+    /// Where it stands among the account's items: its history, and its place there.
+    fn place(&self) -> (LineageRole, usize, &[u8], Option<(u64, u64)>) {
+        (self.role, self.history, &self.item.origin.path, self.item.origin.range)
+    }
+
     /// Whether staging found its file gone: what lies at its place now, if anything, is another item.
     fn is_gone(&self) -> bool {
         self.item.reason.as_deref() == Some(GONE)
@@ -153,10 +158,7 @@ impl<'a> AccountWork<'a> {
         for index in 0..run.histories.all.len() {
             work.load_items(run, view, address, index)?;
         }
-        work.items.sort_by(|a, b| {
-            let key = |i: &WorkItem| (i.role, i.history, i.item.origin.path.clone(), i.item.origin.range);
-            key(a).cmp(&key(b))
-        });
+        work.items.sort_by(|a, b| a.place().cmp(&b.place()));
         Ok(work)
     }
 

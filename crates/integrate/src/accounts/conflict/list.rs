@@ -33,7 +33,7 @@ pub struct ConflictRow {
     pub decided_at: Option<String>,
 }
 
-/// Lists the conflicts of an integration, or of all, by number.
+/// Lists the conflicts of an integration, or of all, by number, as they are at one moment.
 ///
 /// # Errors
 /// Those of the directory; also when a conflict is none that this program wrote.
@@ -41,20 +41,23 @@ pub fn list_conflicts(
     directory: &Directory,
     integration: Option<IntegrationId>,
 ) -> Result<Vec<ConflictRow>, DirectoryError> {
-    let mut integrations: Vec<_> = integration.into_iter().collect();
-    if integration.is_none() {
-        directory.for_each_integration(|i| {
-            integrations.push(i.id);
-            Ok(())
-        })?;
-    }
-    let mut rows = Vec::new();
-    for integration in integrations {
-        directory.for_each_conflict(integration, None, |conflict| {
-            rows.push(row(&conflict)?);
-            Ok(())
-        })?;
-    }
+    let mut rows = directory.read(|view| {
+        let mut integrations: Vec<_> = integration.into_iter().collect();
+        if integration.is_none() {
+            view.for_each_integration(|i| {
+                integrations.push(i.id);
+                Ok(())
+            })?;
+        }
+        let mut rows = Vec::new();
+        for integration in integrations {
+            view.for_each_conflict(integration, None, |conflict| {
+                rows.push(row(&conflict)?);
+                Ok(())
+            })?;
+        }
+        Ok(rows)
+    })?;
     rows.sort_by_key(|row| row.number);
     Ok(rows)
 }
