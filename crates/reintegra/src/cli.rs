@@ -45,15 +45,15 @@ pub(crate) enum Command {
     /// Write the result out for another mail server
     #[command(subcommand)]
     Export(ExportCommand),
-    /// List accounts
+    /// List accounts; works beside `serve`
     Accounts(ListArgs),
-    /// List aliases, catch-alls and domain aliases
+    /// List aliases, catch-alls and domain aliases; works beside `serve`
     Aliases(ListArgs),
-    /// List the messages of an account
+    /// List the messages of an account; works beside `serve`
     Messages(MessagesArgs),
-    /// List conflicts, or decide one
+    /// List conflicts, which works beside `serve`, or decide one
     Conflicts(ConflictsArgs),
-    /// Check every record and every row of the data directory; changes nothing
+    /// Check every record and every row of the data directory, and note which mail is damaged
     Check,
     /// Make the indexes anew from snapshots and segments
     Rebuild(RebuildArgs),
@@ -116,7 +116,7 @@ pub(crate) enum IntegrateCommand {
     Run(RunArgs),
     /// Read the recovered history into the store, hidden; can be stopped and started again
     Stage(StageArgs),
-    /// Say what would become of every account; changes nothing
+    /// Say what would become of every account; changes nothing, and works beside `serve`
     Plan(PlanArgs),
     /// Integrate the accounts, each in one short transaction
     Apply(ApplyArgs),
@@ -126,9 +126,9 @@ pub(crate) enum IntegrateCommand {
     Undo(StepArgs),
     /// Make it final: it can no longer be undone, and what was kept for that is let go
     Confirm(ConfirmArgs),
-    /// Write the report or the ledger
+    /// Write the report or the ledger; works beside `serve`
     Report(ReportArgs),
-    /// List integrations
+    /// List integrations; works beside `serve`
     List(ListArgs),
 }
 

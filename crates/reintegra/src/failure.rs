@@ -286,6 +286,7 @@ fn of_directory(error: &DirectoryError) -> Option<Advice> {
         // What is behind it is next in the chain.
         DirectoryError::Caller(_) => None,
         DirectoryError::Create { source, .. } => Some(of_io(source.kind())),
+        error if error.is_disk_full() => Some(failed(MAKE_ROOM)),
         error => Some(match error.class() {
             ErrorClass::Peer => (Exit::WrongUse, None),
             ErrorClass::Temporary => failed(AGAIN),
@@ -396,11 +397,14 @@ mod tests {
             (directory("it has format 9").into(), Failed, ""),
             (StoreError::BadRow("it makes no sense".to_owned()).into(), Failed, "reintegra check"),
             (StoreError::Stopped.into(), Failed, "run the command again"),
+            (StoreError::ReadOnly.into(), Failed, ""),
             (StoreError::Caller("no such mailbox".to_owned()).into(), Failed, ""),
             (DirectoryError::Missing { what: "account", key: "a".to_owned() }.into(), WrongUse, ""),
             (DirectoryError::ChangedMigration { number: 1 }.into(), Failed, "from a backup"),
             (PlatformError::Lost { path: path(), state: "missing" }.into(), Failed, "from a backup"),
             (DirectoryError::NewerSchema { found: 2, known: 1 }.into(), Failed, ""),
+            (DirectoryError::OlderSchema { found: 1, known: 2 }.into(), Failed, ""),
+            (DirectoryError::ReadOnly.into(), Failed, ""),
             (DirectoryError::Password(directory::password::PasswordError::Random).into(), Failed, "again"),
             (
                 DirectoryError::Create { path: path(), source: ErrorKind::StorageFull.into() }.into(),

@@ -4,8 +4,14 @@
 //! failure is kept and said when the command ends, so that no step stops half-way for want of a place to print.
 
 use serde::Serialize;
+use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Seek, Write};
+use std::rc::Rc;
+use tempfile::SpooledTempFile;
+
+/// What is held back of a list in memory; more goes into a temporary file that has no name.
+const HELD_BYTES: usize = 16 << 20;
 
 /// Where results go.
 pub(crate) struct Output {
@@ -58,6 +64,26 @@ impl Output {
         Array { output: self, elements: 0 }
     }
 
+    /// Writes what `list` writes, but only once it is done: a reader of standard output that takes its time (a pager) keeps
+    /// nothing waiting of what `list` reads from. Of a list that fails nothing is written.
+    ///
+    /// # Errors
+    /// Those of `list`.
+    pub(crate) fn held<T, E>(&mut self, list: impl FnOnce(&mut Output) -> Result<T, E>) -> Result<T, E> {
+        let kept = Rc::new(RefCell::new(SpooledTempFile::new(HELD_BYTES)));
+        let mut held = Output::to(Box::new(Kept(kept.clone())));
+        let listed = list(&mut held)?;
+        let held = held.finish().and_then(|()| kept.borrow_mut().rewind());
+        match held {
+            Ok(()) => self.with(|w| io::copy(&mut *kept.borrow_mut(), w).map(|_| ())),
+            Err(error) => {
+                let told = format!("the list cannot be held in {}: {error}", std::env::temp_dir().display());
+                self.with(|_| Err(io::Error::new(error.kind(), told)));
+            }
+        }
+        Ok(listed)
+    }
+
     /// Hands on what is written so far: before a long step, and before anything goes to standard error.
     pub(crate) fn flush(&mut self) {
         self.with(Write::flush);
@@ -84,6 +110,19 @@ impl Output {
         if self.failure.is_none() {
             self.failure = write(&mut self.writer).err();
         }
+    }
+}
+
+/// Where a list is held.
+struct Kept(Rc<RefCell<SpooledTempFile>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.borrow_mut().flush()
     }
 }
 
@@ -177,6 +216,30 @@ mod tests {
         assert!(output.is_over());
         output.line("unheard");
         assert!(output.finish().is_ok());
+    }
+
+    #[test]
+    fn a_held_list_is_written_when_it_is_whole_and_not_at_all_when_it_fails() {
+        let many = "a line of some length\n".repeat(super::HELD_BYTES / 10);
+        for text in ["short\n", &many] {
+            let pipe = pipe(usize::MAX, ErrorKind::Other);
+            let mut output = Output::to(Box::new(pipe.clone()));
+            output.line("before");
+            let listed = output.held(|held| {
+                held.raw(text.as_bytes());
+                held.flush();
+                assert!(pipe.taken.lock().unwrap().is_empty(), "nobody waits for who reads it");
+                Ok::<_, ()>(7)
+            });
+            assert_eq!(listed, Ok(7));
+            let failed = output.held(|held| {
+                held.line("half a list");
+                Err::<(), _>("it cannot be read on")
+            });
+            assert_eq!(failed, Err("it cannot be read on"));
+            output.finish().unwrap();
+            assert!(*pipe.taken.lock().unwrap() == ["before\n", text].concat().into_bytes());
+        }
     }
 
     #[test]

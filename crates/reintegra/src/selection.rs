@@ -79,18 +79,12 @@ impl Known<'_> {
         self.for_each_key(|key| consider(key.rsplit_once('@').map_or(key, |(_, domain)| domain)))?;
         match found {
             true => Ok(name),
-            false => Err(unknown(
-                "domain",
-                text,
-                nearest,
-                "`reintegra accounts` lists accounts by domain, while no server runs",
-            )
-            .into()),
+            false => Err(unknown("domain", text, nearest, "`reintegra accounts` lists accounts by domain").into()),
         }
     }
 
     fn account(&self, text: &str) -> anyhow::Result<Address> {
-        let list = "`reintegra accounts` lists them, while no server runs";
+        let list = "`reintegra accounts` lists them";
         let mut nearest = Nearest::to(text);
         if let Ok(address) = Address::new(text) {
             if self.directory.account(&address)?.is_some() {

@@ -5,7 +5,7 @@ use crate::failure::Problem;
 use crate::output::Output;
 use anyhow::Context as _;
 use directory::Directory;
-use integrate::{Platform, Progress};
+use integrate::{Platform, PlatformError, Progress};
 use std::path::{Path, PathBuf};
 use store::OpenOptions;
 
@@ -45,8 +45,9 @@ impl Session {
     /// # Errors
     /// When none was named.
     pub(crate) fn is_there(&self) -> Result<bool, Problem> {
-        // The file `format` is what makes a directory one; whether it can be used, opening says.
-        Ok(self.dir()?.join("format").exists())
+        // The file `format` is what makes a directory one; whether it can be used, opening says, and also what keeps
+        // this user from looking.
+        Ok(self.dir()?.join("format").try_exists().unwrap_or(true))
     }
 
     /// Refuses to go on without a data directory.
@@ -63,12 +64,23 @@ impl Session {
         }
     }
 
-    /// Opens the data directory for a command.
+    /// Opens the data directory for a command that changes it.
     ///
     /// # Errors
     /// When there is none, another process has it open, or it cannot be read.
     pub(crate) fn open(&self, command: &str) -> anyhow::Result<Platform> {
-        let platform = Platform::open(self.must_be_there()?, options(command));
+        self.opened(Platform::open(self.must_be_there()?, options(command)))
+    }
+
+    /// Opens the data directory for a command that only reads: beside a process that has it open, too.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub(crate) fn look(&self, command: &str) -> anyhow::Result<Platform> {
+        self.opened(Platform::look(self.must_be_there()?, options(command)))
+    }
+
+    fn opened(&self, platform: Result<Platform, PlatformError>) -> anyhow::Result<Platform> {
         let platform = platform.context("the data directory cannot be opened")?;
         for finding in platform.store.findings() {
             self.console.note(format_args!("note: cell {:02}: {}", finding.cell, finding.text));

@@ -4,6 +4,7 @@ use super::{Unheard, walked};
 use crate::cli::ListArgs;
 use crate::exit::Exit;
 use crate::figures::{Count, Size, rfc3339};
+use crate::output::Output;
 use crate::session::Session;
 use directory::{Account, DirectoryError, password};
 use integrate::Platform;
@@ -51,25 +52,36 @@ impl<'a> Row<'a> {
 }
 
 pub(super) fn run(args: ListArgs, session: &mut Session) -> anyhow::Result<Exit> {
-    let platform = session.open("accounts")?;
-    if args.json {
-        let mut array = session.output.array();
-        walked(platform.directory.for_each_account(|account| {
-            let heard = array.push(&Row::of(&account, &platform)?);
-            if heard { Ok(()) } else { Err(DirectoryError::caller(Unheard)) }
+    let platform = session.look("accounts")?;
+    session.output.held(|output| list(args.json, &platform, output))?;
+    Ok(Exit::Complete)
+}
+
+/// Lists accounts as they are at one moment, each with its mail as that is when its line is made.
+fn list(json: bool, platform: &Platform, output: &mut Output) -> anyhow::Result<()> {
+    if json {
+        let mut array = output.array();
+        walked(platform.directory.read(|view| {
+            view.for_each_account(|account| {
+                let heard = array.push(&Row::of(&account, platform)?);
+                if heard { Ok(()) } else { Err(DirectoryError::caller(Unheard)) }
+            })
         }))?;
         array.end();
-        return Ok(Exit::Complete);
+        return Ok(());
     }
-    let output = &mut session.output;
     output.line(format_args!("{:<40} {:<8} {:<8} {:>10} {:>8}", "account", "state", "password", "messages", "size"));
-    walked(platform.directory.for_each_account(|account| {
-        let row = Row::of(&account, &platform)?;
-        let (messages, size) = (Count(row.messages), Size(row.used_bytes));
-        output.line(format_args!("{:<40} {:<8} {:<8} {messages:>10} {size:>8}", row.address, row.state, row.password));
-        if output.is_over() { Err(DirectoryError::caller(Unheard)) } else { Ok(()) }
-    }))?;
-    Ok(Exit::Complete)
+    walked(platform.directory.read(|view| {
+        view.for_each_account(|account| {
+            let row = Row::of(&account, platform)?;
+            let (messages, size) = (Count(row.messages), Size(row.used_bytes));
+            output.line(format_args!(
+                "{:<40} {:<8} {:<8} {messages:>10} {size:>8}",
+                row.address, row.state, row.password
+            ));
+            if output.is_over() { Err(DirectoryError::caller(Unheard)) } else { Ok(()) }
+        })
+    }))
 }
 
 /// Whether a password opens the account; never what it is.

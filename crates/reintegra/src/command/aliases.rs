@@ -3,6 +3,7 @@
 use super::{Unheard, walked};
 use crate::cli::ListArgs;
 use crate::exit::Exit;
+use crate::output::Output;
 use crate::session::Session;
 use directory::{Alias, AliasAddress, Directory, DirectoryError, DomainAlias};
 use serde::Serialize;
@@ -40,25 +41,30 @@ impl From<DomainAlias> for Row {
 }
 
 pub(super) fn run(args: ListArgs, session: &mut Session) -> anyhow::Result<Exit> {
-    let platform = session.open("aliases")?;
-    if args.json {
-        let mut array = session.output.array();
-        for_each(&platform.directory, |row| array.push(&row))?;
-        array.end();
-    } else {
-        let output = &mut session.output;
-        for_each(&platform.directory, |row| {
-            let off = if row.enabled { "" } else { "  (off)" };
-            output.line(format_args!("{} -> {}{off}", row.address, row.targets.join(", ")));
-            !output.is_over()
-        })?;
-    }
+    let platform = session.look("aliases")?;
+    session.output.held(|output| list(args.json, &platform.directory, output))?;
     Ok(Exit::Complete)
 }
 
-/// Gives every row, until one is not heard.
+fn list(json: bool, directory: &Directory, output: &mut Output) -> anyhow::Result<()> {
+    if json {
+        let mut array = output.array();
+        for_each(directory, |row| array.push(&row))?;
+        array.end();
+        return Ok(());
+    }
+    for_each(directory, |row| {
+        let off = if row.enabled { "" } else { "  (off)" };
+        output.line(format_args!("{} -> {}{off}", row.address, row.targets.join(", ")));
+        !output.is_over()
+    })
+}
+
+/// Gives every row as it is at one moment, until one is not heard.
 fn for_each(directory: &Directory, mut each: impl FnMut(Row) -> bool) -> anyhow::Result<()> {
     let mut heard = |row: Row| if each(row) { Ok(()) } else { Err(DirectoryError::caller(Unheard)) };
-    walked(directory.for_each_alias(|alias| heard(alias.into())))?;
-    walked(directory.for_each_domain_alias(|alias| heard(alias.into())))
+    walked(directory.read(|view| {
+        view.for_each_alias(|alias| heard(alias.into()))?;
+        view.for_each_domain_alias(|alias| heard(alias.into()))
+    }))
 }

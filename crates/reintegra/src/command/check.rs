@@ -1,7 +1,9 @@
-//! `check`: every record and every row against each other. Changes nothing.
+//! `check`: every record and every row against each other. Changes nothing but the note of which bytes are damaged, by which
+//! a good copy is known for one when it comes by.
 
 use crate::exit::Exit;
 use crate::figures::{Count, Things};
+use crate::output::Output;
 use crate::serve::QUEUE;
 use crate::session::Session;
 use anyhow::Context as _;
@@ -16,18 +18,21 @@ use store::{CheckReport, LIVE, OpenOptions, StoreError};
 pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
     let platform = session.open("check")?;
     let checked = session.step("check", |progress| check_cells(&platform, progress))?;
+    // What was found is told in any case.
+    let noted = platform.store.cells().iter().zip(&checked.value).try_for_each(|(cell, found)| cell.note_damage(found));
     let directory = platform.directory.check_consistency()?;
     let unknown = unknown_accounts(&platform)?;
     let queue = check_queue(platform.dir())?;
     let output = &mut session.output;
     let mut sum = CheckReport::default();
     for report in checked.value {
-        for problem in &report.problems {
+        for problem in report.problems.iter().chain(&report.damaged_messages) {
             output.line(format_args!("cell {:02}: {}", problem.cell, problem.text));
         }
         sum.records += report.records;
         sum.messages += report.messages;
         sum.reported += report.reported;
+        sum.damaged_messages.extend(report.damaged_messages);
         sum.problems.extend(report.problems);
     }
     for problem in &directory {
@@ -58,7 +63,24 @@ pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
             Count(sum.reported)
         ));
     }
+    if !sum.damaged_messages.is_empty() {
+        tell_what_heals(sum.damaged_messages.len() as u64, noted, output);
+    }
     Ok(Exit::complete_if(problems == 0))
+}
+
+/// Tells what to do about messages whose bytes are damaged.
+fn tell_what_heals(messages: u64, noted: Result<(), StoreError>, output: &mut Output) {
+    output.line(format_args!("  messages whose bytes are damaged: {}", Count(messages)));
+    if let Err(error) = noted {
+        output.line(format_args!("  now: which they are could not be noted ({error}): mend that, and check again"));
+        return;
+    }
+    output
+        .line("  now: bring good copies by, and check again: run the `import` or `integrate stage` that brought them");
+    output
+        .line("    once more, import a backup that has them, or have their owner's mail program upload its copy; only");
+    output.line("    what is damaged is stored again, and the messages keep their UIDs, UIDLs and flags");
 }
 
 /// Checks the queue, where there is one.

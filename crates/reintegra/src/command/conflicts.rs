@@ -19,8 +19,9 @@ pub(super) fn run(args: &ConflictsArgs, session: &mut Session) -> anyhow::Result
 }
 
 fn list(json: bool, session: &mut Session) -> anyhow::Result<Exit> {
-    let platform = session.open("conflicts")?;
+    let platform = session.look("conflicts")?;
     let rows = accounts::list_conflicts(&platform.directory, None)?;
+    drop(platform);
     let output = &mut session.output;
     if json {
         output.json_array(&rows);

@@ -5,8 +5,10 @@ use crate::exit::Exit;
 use crate::failure::Problem;
 use crate::figures::rfc3339;
 use crate::nearest::Nearest;
+use crate::output::Output;
 use crate::selection;
 use crate::session::Session;
+use message::Address;
 use serde::Serialize;
 use store::{Blob, LIVE, Mailbox, Message, StoreError, View, uidl_by_rule};
 
@@ -51,42 +53,40 @@ impl<'a> Row<'a> {
 }
 
 pub(super) fn run(args: &MessagesArgs, session: &mut Session) -> anyhow::Result<Exit> {
-    let platform = session.open("messages")?;
+    let platform = session.look("messages")?;
     let address = selection::live_account(&args.account, &platform.directory)?;
-    let output = &mut session.output;
-    let listed = platform.store.cell_of(&address).read(|view| {
-        let account = view.account(LIVE, &address)?;
-        let mailboxes = account.as_ref().map(|a| view.mailboxes(a.id)).transpose()?.unwrap_or_default();
-        let chosen = match choose(&mailboxes, args.mailbox.as_deref()) {
-            Ok(chosen) => chosen,
-            Err(problem) => return Ok(Err(problem)),
-        };
-        let name = address.as_str();
-        let list = List { view, account: account.as_ref(), mailboxes: &chosen };
-        if args.json {
-            let mut array = output.array();
-            list.for_each(|mailbox, message, blob| array.push(&Row::of(name, mailbox, message, blob)))?;
-            array.end();
-        } else {
-            list.for_each(|mailbox, message, blob| {
-                let row = Row::of(name, mailbox, message, blob);
-                let words: Vec<&str> = row.flags.iter().chain(&row.keywords).copied().collect();
-                let date = row.internaldate.as_deref().unwrap_or("-");
-                let damaged = if row.damaged { "  damaged" } else { "" };
-                output.line(format_args!(
-                    "{:<24} {:>8} {date:<20} {:>10} {}{damaged}",
-                    row.mailbox,
-                    row.uid,
-                    row.size,
-                    words.join(" ")
-                ));
-                !output.is_over()
-            })?;
-        }
-        Ok(Ok(()))
-    })?;
-    listed?;
+    let cell = platform.store.cell_of(&address);
+    session.output.held(|output| cell.read(|view| Ok(list(args, &address, view, output)))?)?;
     Ok(Exit::Complete)
+}
+
+fn list(args: &MessagesArgs, address: &Address, view: &View<'_>, output: &mut Output) -> anyhow::Result<()> {
+    let account = view.account(LIVE, address)?;
+    let mailboxes = account.as_ref().map(|a| view.mailboxes(a.id)).transpose()?.unwrap_or_default();
+    let chosen = choose(&mailboxes, args.mailbox.as_deref())?;
+    let name = address.as_str();
+    let list = List { view, account: account.as_ref(), mailboxes: &chosen };
+    if args.json {
+        let mut array = output.array();
+        list.for_each(|mailbox, message, blob| array.push(&Row::of(name, mailbox, message, blob)))?;
+        array.end();
+        return Ok(());
+    }
+    list.for_each(|mailbox, message, blob| {
+        let row = Row::of(name, mailbox, message, blob);
+        let words: Vec<&str> = row.flags.iter().chain(&row.keywords).copied().collect();
+        let date = row.internaldate.as_deref().unwrap_or("-");
+        let damaged = if row.damaged { "  damaged" } else { "" };
+        output.line(format_args!(
+            "{:<24} {:>8} {date:<20} {:>10} {}{damaged}",
+            row.mailbox,
+            row.uid,
+            row.size,
+            words.join(" ")
+        ));
+        !output.is_over()
+    })?;
+    Ok(())
 }
 
 /// The mailbox of a name, or all of them.

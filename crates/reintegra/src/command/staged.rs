@@ -35,7 +35,7 @@ impl Told {
 
 /// Tells what was staged, and whether all of it could be read.
 pub(super) fn tell(staged: &Staged, took: &Took, output: &mut Output) -> Told {
-    let Staged { maildrops, items, unchanged, moved, gone, attributed, unattributed, .. } = *staged;
+    let Staged { maildrops, items, unchanged, moved, gone, attributed, unattributed, healed, .. } = *staged;
     output.line(format_args!("staged {}, {} in {took}", Things(staged.staged, "message"), Size(staged.read_bytes)));
     output.line(format_args!("  {} in {}", Things(items, "item"), Things(maildrops, "maildrop")));
     let counts = [
@@ -44,6 +44,7 @@ pub(super) fn tell(staged: &Staged, took: &Took, output: &mut Output) -> Told {
         (gone, "no longer in the source, and kept"),
         (attributed, "orphans given to their owners"),
         (unattributed, "orphans of nobody, kept aside"),
+        (healed, "read again, since their bytes were damaged here"),
     ];
     for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
         output.line(format_args!("  {what}: {}", Count(*count)));

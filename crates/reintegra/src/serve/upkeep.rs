@@ -1,5 +1,5 @@
 //! What is forgotten in time: names of deliveries that no relay repeats any more, and what scripts remember of those who
-//! wrote long ago. A little at a time, so that nobody waits for it.
+//! wrote long ago. A little at a time, so that nobody waits for it. And what segments are told later than at once.
 
 use edge::{Services, Shutdown};
 use std::sync::Arc;
@@ -18,11 +18,23 @@ pub(super) async fn forget(services: Arc<Services>, mut shutdown: Shutdown) {
             _ = every.tick() => {}
             () = shutdown.requested() => return,
         }
+        let asked = services.clone();
+        services.run(move || describe_healed(&asked)).await;
         while !shutdown.is_requested() {
             let asked = services.clone();
             if services.run(move || forget_some(&asked)).await == 0 {
                 break;
             }
+        }
+    }
+}
+
+/// Tells the segments of accounts that have messages whose damaged bytes were stored anew.
+fn describe_healed(services: &Services) {
+    for cell in services.store.cells() {
+        if let Err(error) = cell.flush_manifests() {
+            let error = edge::causes(&error);
+            tracing::warn!(cell = cell.number(), error, "the segments cannot be told of every account for now");
         }
     }
 }

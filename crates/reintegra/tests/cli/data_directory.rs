@@ -63,18 +63,29 @@ fn a_newer_format_is_refused() {
 }
 
 #[test]
-fn a_second_process_is_refused_and_told_of_the_first() {
-    let place = Place::made();
+fn a_second_process_that_writes_is_refused_and_told_of_the_first() {
+    let place = Place::with_sample();
+    assert_eq!(place.reintegra(&["init"]).code(), Some(0));
     let first = Platform::open(&place.data(), OpenOptions::for_purpose("a test that holds it")).unwrap();
-    for command in [&["accounts"][..], &["check"], &["rebuild"], &["integrate", "list"]] {
+    let (source, out) = (place.path("after"), place.path("out"));
+    let commands: [&[&str]; 7] = [
+        &["check"],
+        &["rebuild"],
+        &["import", text(&source)],
+        &["integrate", "apply"],
+        &["integrate", "verify"],
+        &["conflicts", "resolve", "1", "--choice", "account"],
+        &["export", "maildir", "--out", text(&out)],
+    ];
+    for command in commands {
         let ran = place.reintegra(command);
-        assert_eq!(ran.code(), Some(3), "{command:?}");
-        let holder = format!("process {} (a test that holds it)", std::process::id());
+        assert_eq!(ran.code(), Some(3), "{command:?}: {}", ran.stderr);
+        let holder = format!("is in use by process {} (a test that holds it); wait for it", std::process::id());
         assert!(ran.stderr.contains(&holder), "{}", ran.stderr);
         assert!(ran.stderr.contains("now: run the command again when that process has ended"), "{}", ran.stderr);
     }
     drop(first);
-    assert_eq!(place.reintegra(&["accounts"]).code(), Some(0));
+    assert_eq!(place.reintegra(&["check"]).code(), Some(0));
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod beside;
 mod data_directory;
 mod generated;
+mod heal;
 mod imap;
 mod ledger;
 mod lists;

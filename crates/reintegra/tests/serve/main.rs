@@ -14,6 +14,7 @@ mod exim;
 mod first_use;
 mod killed;
 mod limits;
+mod lists;
 mod log;
 mod mail_faults;
 mod mail_in;

@@ -5,8 +5,9 @@ use crate::cli::ListArgs;
 use crate::command::walked;
 use crate::exit::Exit;
 use crate::figures::rfc3339;
+use crate::output::Output;
 use crate::session::Session;
-use directory::Integration;
+use directory::{Directory, Integration};
 use serde::Serialize;
 
 /// An integration as `docs/json.md` describes it.
@@ -36,24 +37,31 @@ impl<'a> Row<'a> {
 }
 
 pub(super) fn run(args: ListArgs, session: &mut Session) -> anyhow::Result<Exit> {
-    let platform = session.open("integrate list")?;
-    let directory = &platform.directory;
-    let output = &mut session.output;
-    if args.json {
+    let platform = session.look("integrate list")?;
+    session.output.held(|output| list(args.json, &platform.directory, output))?;
+    Ok(Exit::Complete)
+}
+
+/// Lists integrations as they are at one moment.
+fn list(json: bool, directory: &Directory, output: &mut Output) -> anyhow::Result<()> {
+    if json {
         let mut array = output.array();
-        walked(directory.for_each_integration(|integration| {
-            array.push(&Row::of(&integration, which::is_import(directory, &integration)?));
-            Ok(())
+        walked(directory.read(|view| {
+            view.for_each_integration(|integration| {
+                array.push(&Row::of(&integration, which::is_import(&view.lineages_of(integration.id)?)));
+                Ok(())
+            })
         }))?;
         array.end();
-        return Ok(Exit::Complete);
+        return Ok(());
     }
-    walked(directory.for_each_integration(|integration| {
-        let row = Row::of(&integration, which::is_import(directory, &integration)?);
-        let begun = row.created_at.unwrap_or_default();
-        let from = row.before.unwrap_or_default();
-        output.line(format_args!("{:>4} {begun} {:<10} {} from {from}", row.id, row.state, row.label));
-        Ok(())
-    }))?;
-    Ok(Exit::Complete)
+    walked(directory.read(|view| {
+        view.for_each_integration(|integration| {
+            let row = Row::of(&integration, which::is_import(&view.lineages_of(integration.id)?));
+            let begun = row.created_at.unwrap_or_default();
+            let from = row.before.unwrap_or_default();
+            output.line(format_args!("{:>4} {begun} {:<10} {} from {from}", row.id, row.state, row.label));
+            Ok(())
+        })
+    }))
 }

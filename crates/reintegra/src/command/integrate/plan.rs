@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 pub(super) fn run(args: &PlanArgs, session: &mut Session) -> anyhow::Result<Exit> {
-    let platform = session.open("integrate plan")?;
+    let platform = session.look("integrate plan")?;
     let id = which::integration(args.which, &platform.directory)?;
     let policy = policy::of(args.policy, id, &platform.directory)?;
     let done = session.step("plan", |progress| integrate::plan_integration(&platform, id, policy, progress));

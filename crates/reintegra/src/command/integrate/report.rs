@@ -14,7 +14,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 pub(super) fn run(args: &ReportArgs, session: &mut Session) -> anyhow::Result<Exit> {
-    let platform = session.open("integrate report")?;
+    let platform = session.look("integrate report")?;
     let id = which::integration(args.which, &platform.directory)?;
     let what = match args.format {
         ReportFormat::Json | ReportFormat::Html => "report",
@@ -64,31 +64,26 @@ fn write_html(report: &Report, out: &Path) -> anyhow::Result<()> {
 /// Writes a file that appears only when it is whole and on the disk. What it holds may name people: it is the owner's
 /// alone to read.
 fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
     let mut name = path.file_name().with_context(|| format!("{} names no file", path.display()))?.to_owned();
     name.push(".new");
-    let new = path.with_file_name(name);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let open = || -> anyhow::Result<()> {
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        let mut writer = BufWriter::with_capacity(1 << 18, file);
+    let written = || -> anyhow::Result<()> {
+        // Under a name of its own: another process may be writing the same report. Of one that fails nothing stays.
+        let new = tempfile::Builder::new().prefix(&name).tempfile_in(parent)?;
+        let mut writer = BufWriter::with_capacity(1 << 18, new.as_file());
         write(&mut writer)?;
         writer.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        std::fs::rename(&new, path)?;
+        new.persist(path).map_err(|failed| failed.error)?;
         Ok(File::open(parent)?.sync_all()?)
     };
-    let written = open();
-    if written.is_err() {
-        // Half a report helps nobody; should it stay, the next one takes its place.
-        let _ = std::fs::remove_file(&new);
-    }
-    written.with_context(|| path.display().to_string())
+    written().with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::write_whole;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_file_is_replaced_whole_or_not_at_all() {
@@ -104,5 +99,21 @@ mod tests {
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing is left lying about");
         write_whole(&file, |to| Ok(to.write_all(b"third")?)).unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"third");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn who_writes_the_same_file_meanwhile_is_no_hindrance() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("report.json");
+        write_whole(&file, |to| {
+            to.write_all(b"a longer first half, ")?;
+            write_whole(&file, |to| Ok(to.write_all(b"other")?))?;
+            assert_eq!(std::fs::read(&file)?, b"other");
+            Ok(to.write_all(b"second half")?)
+        })
+        .unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"a longer first half, second half");
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
     }
 }

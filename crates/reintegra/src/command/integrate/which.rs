@@ -3,7 +3,7 @@
 use crate::cli::{IdArgs, StepArgs};
 use crate::failure::Problem;
 use crate::selection;
-use directory::{Directory, DirectoryError, Integration, IntegrationId, LineageRole};
+use directory::{Directory, IntegrationId, Lineage, LineageRole};
 use integrate::{Platform, Selection, Step};
 
 /// The integration of a number, or the newest that is not confirmed.
@@ -22,7 +22,7 @@ pub(in crate::command) fn integration(args: IdArgs, directory: &Directory) -> an
     }
     let (mut newest, mut closed) = (None, None);
     directory.for_each_integration(|integration| {
-        match (is_import(directory, &integration)?, Step::from_word(&integration.state)) {
+        match (is_import(&directory.lineages_of(integration.id)?), Step::from_word(&integration.state)) {
             (true, _) => {}
             (false, Some(Step::Confirmed)) => closed = Some(integration.id),
             (false, _) => newest = Some(integration.id),
@@ -51,7 +51,7 @@ pub(in crate::command) fn verified(args: IdArgs, directory: &Directory) -> anyho
     if args.id.is_none() {
         directory.for_each_integration(|integration| {
             let is_undone = Step::from_word(&integration.state) == Some(Step::Undone);
-            if integration.summary.is_some() && !is_undone && !is_import(directory, &integration)? {
+            if integration.summary.is_some() && !is_undone && !is_import(&directory.lineages_of(integration.id)?) {
                 newest = Some(integration.id);
             }
             Ok(())
@@ -60,12 +60,9 @@ pub(in crate::command) fn verified(args: IdArgs, directory: &Directory) -> anyho
     newest.map_or_else(|| self::integration(args, directory), Ok)
 }
 
-/// Whether an integration is a plain import.
-///
-/// # Errors
-/// Those of the directory.
-pub(super) fn is_import(directory: &Directory, integration: &Integration) -> Result<bool, DirectoryError> {
-    Ok(directory.lineages_of(integration.id)?.iter().any(|lineage| lineage.role == LineageRole::Import))
+/// Whether an integration of these lineages is a plain import.
+pub(super) fn is_import(lineages: &[Lineage]) -> bool {
+    lineages.iter().any(|lineage| lineage.role == LineageRole::Import)
 }
 
 /// The integration and the accounts of a step.
