@@ -23,8 +23,10 @@ use crate::index::{rows, served, sqlite};
 use crate::segment::log::Found;
 use crate::segment::record::{self, Codec, Kind, SEGMENT_HEAD_LEN};
 use crate::served::is_entry;
-use crate::types::{Account, Annotation, Blob, BlobId, LIVE, Mailbox, MailboxId, Place, Traits, uidl_by_rule};
-use std::collections::{HashMap, HashSet};
+use crate::types::{
+    Account, Annotation, Blob, BlobId, LIVE, LineageId, Mailbox, MailboxId, Place, Traits, uidl_by_rule,
+};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -46,6 +48,8 @@ pub struct CheckReport {
     pub damaged: Vec<Place>,
     /// The messages of every lineage that have such bytes: whom the problems with them concern.
     pub damaged_messages: Vec<Finding>,
+    /// Lineages that have such messages: a good copy may still lie where they were read from.
+    pub damaged_lineages: BTreeSet<LineageId>,
 }
 
 impl Cell {
@@ -344,6 +348,7 @@ impl Check<'_> {
             if self.damaged.contains(&m.blob) {
                 let text = format!("{at}: the bytes of UID {} are damaged", m.uid);
                 self.report.damaged_messages.push(Finding { cell: self.cell.number(), text });
+                self.report.damaged_lineages.insert(account.lineage);
             }
             if live && m.modseq == 0 {
                 problems.push(format!("{at}: UID {} has no modification sequence", m.uid));

@@ -9,11 +9,12 @@ use crate::session::Session;
 use anyhow::Context as _;
 use integrate::{Platform, Progress};
 use message::Address;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use store::spool::{Report, Spool};
-use store::{CheckReport, LIVE, OpenOptions, StoreError};
+use store::{CheckReport, LIVE, LineageId, OpenOptions, StoreError};
 
 pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
     let platform = session.open("check")?;
@@ -33,6 +34,7 @@ pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
         sum.messages += report.messages;
         sum.reported += report.reported;
         sum.damaged_messages.extend(report.damaged_messages);
+        sum.damaged_lineages.extend(report.damaged_lineages);
         sum.problems.extend(report.problems);
     }
     for problem in &directory {
@@ -64,14 +66,18 @@ pub(super) fn run(session: &mut Session) -> anyhow::Result<Exit> {
         ));
     }
     if !sum.damaged_messages.is_empty() {
-        tell_what_heals(sum.damaged_messages.len() as u64, noted, output);
+        let origins = origins(&platform, &sum.damaged_lineages)?;
+        tell_what_heals(sum.damaged_messages.len() as u64, &origins, noted, output);
     }
     Ok(Exit::complete_if(problems == 0))
 }
 
 /// Tells what to do about messages whose bytes are damaged.
-fn tell_what_heals(messages: u64, noted: Result<(), StoreError>, output: &mut Output) {
+fn tell_what_heals(messages: u64, origins: &[(LineageId, String)], noted: Result<(), StoreError>, output: &mut Output) {
     output.line(format_args!("  messages whose bytes are damaged: {}", Count(messages)));
+    for (lineage, source) in origins {
+        output.line(format_args!("  lineage {} was read from {source}", lineage.0));
+    }
     if let Err(error) = noted {
         output.line(format_args!("  now: which they are could not be noted ({error}): mend that, and check again"));
         return;
@@ -81,6 +87,23 @@ fn tell_what_heals(messages: u64, noted: Result<(), StoreError>, output: &mut Ou
     output
         .line("    once more, import a backup that has them, or have their owner's mail program upload its copy; only");
     output.line("    what is damaged is stored again, and the messages keep their UIDs, UIDLs and flags");
+}
+
+/// Where lineages were read from, as far as the directory knows: what was born here was read from nowhere.
+fn origins(platform: &Platform, wanted: &BTreeSet<LineageId>) -> anyhow::Result<Vec<(LineageId, String)>> {
+    let mut integrations = Vec::new();
+    platform.directory.for_each_integration(|integration| {
+        integrations.push(integration.id);
+        Ok(())
+    })?;
+    let mut origins = Vec::new();
+    for integration in integrations {
+        let lineages = platform.directory.lineages_of(integration)?.into_iter();
+        let known = lineages.map(|lineage| (LineageId(lineage.id.get()), lineage.source));
+        origins.extend(known.filter(|(lineage, _)| wanted.contains(lineage)));
+    }
+    origins.sort();
+    Ok(origins)
 }
 
 /// Checks the queue, where there is one.

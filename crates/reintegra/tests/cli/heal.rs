@@ -43,6 +43,8 @@ fn what_check_finds_rotten_is_mended_by_importing_it_once_more() {
         let names = check.stdout.lines().filter(|l| l.contains("ana@panaderia.example") && l.ends_with("are damaged"));
         assert!(names.count() > 0, "it says whose: {}", check.stdout);
         assert!(check.stdout.contains("  messages whose bytes are damaged: "), "{}", check.stdout);
+        let source = format!("  lineage 1 was read from {}\n", text(&place.path("after").canonicalize().unwrap()));
+        assert!(check.stdout.contains(&source), "it says where good copies may be: {}", check.stdout);
         assert!(check.stdout.contains("  now: bring good copies by, and check again"), "{}", check.stdout);
     }
 
