@@ -4,12 +4,13 @@
 mod support_faults;
 
 use integrate::{IntegrationError, Platform};
-use source::{Directory, Locator, Maildrop, MaildropScan, ReadError, Source, SourceError};
+use source::{ReadError, Source};
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use store::{LIVE, OpenOptions};
+use support_faults::reading::Reading;
 use support_faults::state::{State, assert_same};
 use support_faults::tree::{Mail, Tree, message_files, raw, set_date};
 use support_faults::{apply, assert_proven, assert_sound, import, init, integrate, open, stage, stage_from};
@@ -20,42 +21,26 @@ const ANA: &str = "ana@example.org";
 const LUIS: &str = "luis@example.org";
 
 /// A source during which something happens to its tree, before the n-th read.
-struct Restless<F> {
-    source: Box<dyn Source>,
-    reads: AtomicUsize,
-    at: usize,
-    happens: F,
-}
-
-impl<F: Fn() + Send + Sync> Restless<F> {
-    fn new(path: &Path, at: usize, happens: F) -> Self {
-        Restless { source: integrate::open_source(path).unwrap(), reads: AtomicUsize::new(0), at, happens }
-    }
-}
-
-impl<F: Fn() + Send + Sync> Source for Restless<F> {
-    fn describe(&self) -> String {
-        self.source.describe()
-    }
-
-    fn directory(&self) -> Result<Directory, SourceError> {
-        self.source.directory()
-    }
-
-    fn maildrops(&self) -> Result<Vec<Maildrop>, SourceError> {
-        self.source.maildrops()
-    }
-
-    fn scan(&self, maildrop: &Maildrop) -> Result<MaildropScan, SourceError> {
-        self.source.scan(maildrop)
-    }
-
-    fn read(&self, locator: &Locator, buffer: &mut Vec<u8>) -> Result<(), ReadError> {
-        if self.reads.fetch_add(1, Ordering::SeqCst) == self.at {
-            (self.happens)();
+fn restless<F: Fn() + Send + Sync>(path: &Path, at: usize, happens: F) -> impl Source + use<F> {
+    let reads = AtomicUsize::new(0);
+    Reading::new(path, move |source, locator, buffer| {
+        if reads.fetch_add(1, Ordering::SeqCst) == at {
+            happens();
         }
-        self.source.read(locator, buffer)
-    }
+        source.read(locator, buffer)
+    })
+}
+
+/// A source whose server goes away after a number of reads.
+fn leaving(path: &Path, after: usize) -> impl Source + use<> {
+    let left = AtomicUsize::new(after);
+    Reading::new(path, move |source, locator, buffer| {
+        if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return source.read(locator, buffer);
+        }
+        let (server, text) = ("imap://x".to_owned(), "back at eight".to_owned());
+        Err(ReadError::Away(source::remote::RemoteError::Unavailable { server, text }))
+    })
 }
 
 /// Two histories of two accounts, with messages in one and in both.
@@ -127,8 +112,7 @@ fn a_file_that_disappears_while_it_is_staged_is_a_row_and_stops_nothing() {
     let platform = incident.platform(&home);
     let all = message_files(&incident.before());
     let lost = all.clone();
-    let source =
-        Restless::new(&incident.before(), 0, move || lost.iter().for_each(|f| std::fs::remove_file(f).unwrap()));
+    let source = restless(&incident.before(), 0, move || lost.iter().for_each(|f| std::fs::remove_file(f).unwrap()));
     let (id, staged) = stage_from(&platform, &incident.before(), &source).unwrap();
     let gone = staged.unreadable.get("it disappeared after it was listed").copied().unwrap_or(0);
     assert!(gone > 0, "{staged:?}");
@@ -154,7 +138,7 @@ fn a_file_that_shrinks_while_it_is_staged_is_read_when_it_is_staged_again() {
     let whole: Vec<Vec<u8>> = victims.iter().map(|v| std::fs::read(v).unwrap()).collect();
     let dates: Vec<_> = victims.iter().map(|v| v.metadata().unwrap().modified().unwrap()).collect();
     let cut = victims.clone();
-    let source = Restless::new(&incident.before(), 2, move || {
+    let source = restless(&incident.before(), 2, move || {
         cut.iter().for_each(|v| std::fs::File::options().write(true).open(v).unwrap().set_len(0).unwrap());
     });
     let (_, staged) = stage_from(&platform, &incident.before(), &source).unwrap();
@@ -170,35 +154,6 @@ fn a_file_that_shrinks_while_it_is_staged_is_read_when_it_is_staged_again() {
     assert_sound(&platform, "whole again");
 }
 
-/// A source whose server goes away after a number of reads.
-struct Leaving(Box<dyn Source>, AtomicUsize);
-
-impl Source for Leaving {
-    fn describe(&self) -> String {
-        self.0.describe()
-    }
-
-    fn directory(&self) -> Result<Directory, SourceError> {
-        self.0.directory()
-    }
-
-    fn maildrops(&self) -> Result<Vec<Maildrop>, SourceError> {
-        self.0.maildrops()
-    }
-
-    fn scan(&self, maildrop: &Maildrop) -> Result<MaildropScan, SourceError> {
-        self.0.scan(maildrop)
-    }
-
-    fn read(&self, locator: &Locator, buffer: &mut Vec<u8>) -> Result<(), ReadError> {
-        if self.1.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
-            return self.0.read(locator, buffer);
-        }
-        let (server, text) = ("imap://x".to_owned(), "back at eight".to_owned());
-        Err(ReadError::Away(source::remote::RemoteError::Unavailable { server, text }))
-    }
-}
-
 #[test]
 fn a_server_that_is_away_stops_staging_which_goes_on_from_there() {
     let incident = Incident::new();
@@ -206,7 +161,7 @@ fn a_server_that_is_away_stops_staging_which_goes_on_from_there() {
     let home = TempDir::new().unwrap();
     let platform = incident.platform(&home);
     let whole = message_files(&incident.before()).len() as u64;
-    let leaving = Leaving(integrate::open_source(&incident.before()).unwrap(), AtomicUsize::new(7));
+    let leaving = leaving(&incident.before(), 7);
     let error = stage_from(&platform, &incident.before(), &leaving).unwrap_err();
     assert!(error.to_string().contains("back at eight"), "{error}");
     drop(leaving);
@@ -228,7 +183,7 @@ fn a_tree_that_goes_away_while_it_is_staged_is_staged_when_it_is_back() {
         let home = TempDir::new().unwrap();
         let platform = incident.platform(&home);
         let (from, to) = (place.clone(), away.clone());
-        let source = Restless::new(&place, at, move || {
+        let source = restless(&place, at, move || {
             std::fs::create_dir(&to).unwrap();
             std::fs::rename(from.join("mail"), to.join("mail")).unwrap();
         });

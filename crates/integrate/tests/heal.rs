@@ -5,12 +5,13 @@ mod support_faults;
 
 use directory::IntegrationId;
 use integrate::{Named, Platform, Silent};
-use source::{Directory, Locator, Maildrop, MaildropScan, ReadError, Source, SourceError};
 use std::path::Path;
+use support_faults::reading::Reading;
 use support_faults::state::{State, assert_same};
 use support_faults::tree::{Mail, Tree, message_files, raw};
 use support_faults::{assert_proven, assert_sound, import, init, integrate, open, stage, stage_from, undo, verify};
 use tempfile::TempDir;
+use testkit::segments::{self, Record};
 
 const ANA: &str = "ana@example.org";
 const LUIS: &str = "luis@example.org";
@@ -71,22 +72,13 @@ fn rot(data: &Path, step: usize) -> usize {
         for segment in std::fs::read_dir(cell.unwrap().path().join("segments")).unwrap() {
             let path = segment.unwrap().path();
             let mut bytes = std::fs::read(&path).unwrap();
-            let mut position = 64;
-            while bytes[position..].starts_with(b"RTG1") {
-                let head = &bytes[position..position + 80];
-                let (is_message, stored) =
-                    (head[4] == 1, u64::from_le_bytes(head[32..40].try_into().unwrap()) as usize);
-                let meta = u32::from_le_bytes(head[20..24].try_into().unwrap()) as usize;
-                let next = position + (80 + meta + stored).next_multiple_of(8);
-                if is_message && stored > 0 {
-                    if seen % step == 0 {
-                        let at = if rotten % 2 == 0 { position + 80 + meta + stored / 2 } else { position + 50 };
-                        bytes[at] ^= 0x10;
-                        rotten += 1;
-                    }
-                    seen += 1;
+            for record in segments::records(&bytes).into_iter().filter(Record::has_message) {
+                if seen % step == 0 {
+                    let in_bytes = record.stored.start + record.stored.len() / 2;
+                    bytes[if rotten % 2 == 0 { in_bytes } else { record.whole.start + 50 }] ^= 0x10;
+                    rotten += 1;
                 }
-                position = next;
+                seen += 1;
             }
             std::fs::write(path, bytes).unwrap();
         }
@@ -230,40 +222,18 @@ fn a_history_staged_anew_under_another_name_heals_too() {
     assert_sound(&platform, "from a backup");
 }
 
-/// A source that has rotted itself: of every file another byte is read.
-struct Rotten(Box<dyn Source>);
-
-impl Source for Rotten {
-    fn describe(&self) -> String {
-        self.0.describe()
-    }
-
-    fn directory(&self) -> Result<Directory, SourceError> {
-        self.0.directory()
-    }
-
-    fn maildrops(&self) -> Result<Vec<Maildrop>, SourceError> {
-        self.0.maildrops()
-    }
-
-    fn scan(&self, maildrop: &Maildrop) -> Result<MaildropScan, SourceError> {
-        self.0.scan(maildrop)
-    }
-
-    fn read(&self, locator: &Locator, buffer: &mut Vec<u8>) -> Result<(), ReadError> {
-        self.0.read(locator, buffer)?;
-        let last = buffer.len() - 2;
-        buffer[last] ^= 1;
-        Ok(())
-    }
-}
-
 #[test]
 fn a_source_that_has_other_bytes_now_heals_nothing_and_stops_nothing() {
     let integrated = Integrated::new();
     let platform = integrated.rot(2);
     let damaged = note(&platform);
-    let rotten = Rotten(integrate::open_source(&integrated.path("before")).unwrap());
+    // It has rotted itself: of every file another byte is read.
+    let rotten = Reading::new(&integrated.path("before"), |source, locator, buffer| {
+        source.read(locator, buffer)?;
+        let last = buffer.len() - 2;
+        buffer[last] ^= 1;
+        Ok(())
+    });
     let (_, staged) = stage_from(&platform, &integrated.path("before"), &rotten).unwrap();
     assert_eq!((staged.staged, staged.healed), (0, 0));
     assert_eq!(note(&platform), damaged);

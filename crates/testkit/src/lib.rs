@@ -11,6 +11,7 @@ pub mod postfix;
 pub mod process;
 mod requirement;
 pub mod sample;
+pub mod segments;
 pub mod served;
 pub mod slowdisk;
 pub mod smtp_server;

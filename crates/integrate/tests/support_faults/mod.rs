@@ -1,6 +1,7 @@
 //! What the suites about faults share: lineages laid out as trees, the steps of an integration, and a state to compare.
 #![allow(dead_code, reason = "every suite uses a part of it")]
 
+pub(crate) mod reading;
 pub(crate) mod state;
 pub(crate) mod tree;
 

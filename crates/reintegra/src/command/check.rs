@@ -91,18 +91,14 @@ fn tell_what_heals(messages: u64, origins: &[(LineageId, String)], noted: Result
 
 /// Where lineages were read from, as far as the directory knows: what was born here was read from nowhere.
 fn origins(platform: &Platform, wanted: &BTreeSet<LineageId>) -> anyhow::Result<Vec<(LineageId, String)>> {
-    let mut integrations = Vec::new();
-    platform.directory.for_each_integration(|integration| {
-        integrations.push(integration.id);
+    let mut origins = Vec::new();
+    platform.directory.for_each_lineage(|lineage| {
+        let id = LineageId(lineage.id.get());
+        if wanted.contains(&id) {
+            origins.push((id, lineage.source));
+        }
         Ok(())
     })?;
-    let mut origins = Vec::new();
-    for integration in integrations {
-        let lineages = platform.directory.lineages_of(integration)?.into_iter();
-        let known = lineages.map(|lineage| (LineageId(lineage.id.get()), lineage.source));
-        origins.extend(known.filter(|(lineage, _)| wanted.contains(lineage)));
-    }
-    origins.sort();
     Ok(origins)
 }
 

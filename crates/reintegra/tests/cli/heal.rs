@@ -2,6 +2,7 @@
 
 use crate::{Place, text};
 use std::path::Path;
+use testkit::segments::{self, Record};
 
 const ANA: [&str; 3] = ["messages", "ana@panaderia.example", "--json"];
 
@@ -12,17 +13,9 @@ fn rot(data: &Path) -> u64 {
         for segment in std::fs::read_dir(cell.unwrap().path().join("segments")).unwrap() {
             let path = segment.unwrap().path();
             let mut bytes = std::fs::read(&path).unwrap();
-            let mut position = 64;
-            while bytes[position..].starts_with(b"RTG1") {
-                let head = &bytes[position..position + 80];
-                let is_message = head[4] == 1;
-                let meta = u32::from_le_bytes(head[20..24].try_into().unwrap()) as usize;
-                let stored = u64::from_le_bytes(head[32..40].try_into().unwrap()) as usize;
-                if is_message && stored > 0 {
-                    bytes[position + 80 + meta + stored / 2] ^= 0x20;
-                    rotten += 1;
-                }
-                position += (80 + meta + stored).next_multiple_of(8);
+            for record in segments::records(&bytes).into_iter().filter(Record::has_message) {
+                bytes[record.stored.start + record.stored.len() / 2] ^= 0x20;
+                rotten += 1;
             }
             std::fs::write(path, bytes).unwrap();
         }

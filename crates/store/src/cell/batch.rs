@@ -226,27 +226,7 @@ impl Batch {
                 slot.mailbox.highest_modseq += 1;
             }
             let modseq = if live { slot.mailbox.highest_modseq } else { 0 };
-            let meta = record::Delivery {
-                lineage: slot.account.lineage.0,
-                account: d.account.0,
-                address: slot.account.address.clone(),
-                mailbox: d.mailbox.0,
-                mailbox_name: slot.mailbox.name.clone(),
-                uidvalidity: slot.mailbox.uidvalidity,
-                uid,
-                modseq,
-                internal_date: d.internal_date,
-                save_date,
-                flags: d.flags,
-                keywords: d.keywords.clone(),
-                uidl: d.uidl.clone(),
-                traits: d.traits.0,
-                identity: p.identity,
-                message_id: p.message_id,
-                first_field: p.first_field,
-                item: d.item.clone(),
-                id: d.id,
-            };
+            let meta = meta_of(slot, d, uid, modseq, save_date);
             let new_bytes = !self.blobs.contains_key(&p.digest);
             let place = self.append_bytes(log, p, &meta.encode())?;
             if new_bytes {
@@ -323,9 +303,8 @@ fn heals(blobs: &HashMap<Digest, BlobRef>, message: &Prepared) -> bool {
     message.payload.is_some() && matches!(blobs.get(&message.digest), Some(BlobRef::Damaged(_)))
 }
 
-/// A message as its row says that it is by now.
-fn meta_of_row(slot: &Slot, d: &Delivery, row: Message) -> record::Delivery {
-    let Message { uid, modseq, internal_date, save_date, flags, keywords, uidl, traits, .. } = row;
+/// A message as it is delivered.
+fn meta_of(slot: &Slot, d: &Delivery, uid: u32, modseq: u64, save_date: i64) -> record::Delivery {
     record::Delivery {
         lineage: slot.account.lineage.0,
         account: d.account.0,
@@ -335,18 +314,26 @@ fn meta_of_row(slot: &Slot, d: &Delivery, row: Message) -> record::Delivery {
         uidvalidity: slot.mailbox.uidvalidity,
         uid,
         modseq,
-        internal_date,
+        internal_date: d.internal_date,
         save_date,
-        flags,
-        keywords,
-        uidl,
-        traits: traits.0,
+        flags: d.flags,
+        keywords: d.keywords.clone(),
+        uidl: d.uidl.clone(),
+        traits: d.traits.0,
         identity: d.message.identity,
         message_id: d.message.message_id,
         first_field: d.message.first_field,
         item: d.item.clone(),
-        id: None,
+        id: d.id,
     }
+}
+
+/// A message as its row says that it is by now.
+fn meta_of_row(slot: &Slot, d: &Delivery, row: Message) -> record::Delivery {
+    let Message { uid, modseq, internal_date, save_date, flags, keywords, uidl, traits, .. } = row;
+    let traits = traits.0;
+    let meta = meta_of(slot, d, uid, modseq, save_date);
+    record::Delivery { internal_date, flags, keywords, uidl, traits, id: None, ..meta }
 }
 
 /// At least the length of a delivery's meta.

@@ -101,18 +101,10 @@ fn segment(dir: &Path, number: u32) -> PathBuf {
 /// The stretch of the record that has a message's bytes.
 fn record_of(segment: &[u8], text: &str) -> std::ops::Range<usize> {
     let digest = crate::support::digest(&raw(text));
-    let mut position = 64;
-    while segment[position..].starts_with(b"RTG1") {
-        let head = &segment[position..];
-        let meta = u32::from_le_bytes(head[20..24].try_into().unwrap()) as usize;
-        let stored = u64::from_le_bytes(head[32..40].try_into().unwrap()) as usize;
-        let end = position + (HEAD_BYTES + meta + stored).next_multiple_of(8);
-        if head[40..72] == digest.as_bytes()[..] && stored > 0 {
-            return position..end;
-        }
-        position = end;
-    }
-    panic!("there is no record of {text}");
+    let found = testkit::segments::records(segment)
+        .into_iter()
+        .find(|record| record.digest == digest.as_bytes()[..] && !record.stored.is_empty());
+    found.unwrap_or_else(|| panic!("there is no record of {text}")).whole
 }
 
 fn all(store: &Store) -> Contents {
